@@ -1,0 +1,3 @@
+//! The Starling proof.
+
+pub mod definition;

@@ -1,0 +1,4 @@
+//! Integration tests of the machine, one binary so that it links once.
+#![allow(missing_docs)]
+
+mod poseidon2;
