@@ -1,5 +1,11 @@
 //! The Starling machine.
 
 pub mod algebra;
+pub mod executor;
 pub mod field;
+pub mod hint;
+pub mod isa;
+pub mod memory;
 pub mod poseidon2;
+pub mod program;
+pub mod trap;
