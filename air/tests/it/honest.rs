@@ -1,0 +1,75 @@
+//! Honest runs satisfy every constraint and balance every bus.
+
+use starling_air::check::{Ext, Statement, check};
+use starling_air::machine::{ChipSet, Machine};
+use starling_air::trace::build;
+use starling_vm::executor::RunInputs;
+use starling_vm::field::Felt;
+use starling_vm::isa::{Instruction, Op};
+use starling_vm::program::Program;
+
+pub(crate) fn challenges(seed: u64) -> Vec<Ext> {
+    (0..starling_air::bus::CHALLENGES as u64)
+        .map(|i| {
+            let word = starling_vm::poseidon2::hash_elements(seed, &[Felt::new(i)]);
+            Ext::new(word[0], word[1], word[2])
+        })
+        .collect()
+}
+
+fn ins(op: Op, d: u8, a: u8, b: u8) -> Instruction {
+    Instruction {
+        d,
+        a,
+        b,
+        ..Instruction::new(op)
+    }
+}
+
+fn imm(op: Op, d: u8, a: u8, value: u64) -> Instruction {
+    Instruction {
+        d,
+        a,
+        use_imm: true,
+        imm: Felt::new(value),
+        ..Instruction::new(op)
+    }
+}
+
+#[test]
+fn a_short_program() {
+    let code = vec![
+        imm(Op::In, 0, 0, 0),
+        imm(Op::Mov, 1, 0, 5),
+        ins(Op::Add, 2, 0, 1),
+        ins(Op::Mul, 3, 2, 2),
+        ins(Op::U32mulp, 4, 2, 3),
+        ins(Op::U32divp, 6, 3, 1),
+        ins(Op::U63lt, 8, 0, 1),
+        ins(Op::U32lt, 9, 1, 0),
+        imm(Op::St, 0, 0, 100),
+        imm(Op::Ld, 4, 0, 100),
+        ins(Op::Hash, 8, 0, 4),
+        ins(Op::Mstep, 8, 8, 4),
+        ins(Op::Perm, 0, 4, 8),
+        Instruction {
+            a: 12,
+            ..ins(Op::Absorb, 0, 12, 4)
+        },
+        imm(Op::Out, 0, 8, 0),
+        Program::halt(),
+    ];
+    let program = Program::new(code).unwrap();
+    let inputs = RunInputs {
+        public: vec![Felt::new(7)],
+        advice: vec![],
+    };
+    let trace = build(&program, &inputs, 1000).unwrap();
+    let statement = Statement {
+        program: program.hash(),
+        inputs: inputs.public.clone(),
+        outputs: trace.outcome.outputs.clone(),
+    };
+    let machine = Machine::new(ChipSet::Core);
+    assert_eq!(check(&machine, &trace.columns, &statement, &challenges(1)), None);
+}
