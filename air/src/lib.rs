@@ -1,3 +1,8 @@
 //! The Starling proof.
 
+pub mod adapter;
+pub mod bus;
 pub mod definition;
+pub mod keccak;
+pub mod toy;
+pub mod wire;

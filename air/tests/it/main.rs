@@ -1,0 +1,4 @@
+//! Integration tests of the proof crate.
+
+mod support;
+mod wire;
