@@ -1,20 +1,22 @@
 //! The buses that link the chips: LogUp sums over messages (Haböck, eprint 2022/1530).
 //!
-//! A message is a tag, which names its bus, and up to [FIELDS] fields. Its fingerprint under the challenges
-//! (alpha, gamma_0, ..) is `alpha - tag - sum gamma_j field_j`. Each occurrence adds `multiplicity / fingerprint` to one
-//! running sum: what a chip asks for counts positive, what a chip answers counts negative, and the public words are
-//! asked or answered by the verifier. When the total is zero, the messages on both sides agree as multisets, but with
-//! the probability that `specs/security.md` works out.
+//! A message `m` is a list of field elements, of which the first is the tag that names its bus. Its denominator under the
+//! challenges alpha and beta is `d(m) = alpha - (m_0 + beta m_1 + beta^2 m_2 + ..)`. Each occurrence adds
+//! `multiplicity / d(m)` to one running sum: what a chip asks for counts positive, what a chip answers counts negative,
+//! and the verifier takes part with the public words. When the total is zero, the messages on both sides agree as
+//! multisets, but with the probability that `specs/security.md` works out.
 
 use starling_vm::algebra::Algebra;
+use starling_vm::field::Felt;
+use winter_math::FieldElement;
 
 use crate::definition::Extends;
 
-/// Most fields of a message.
+/// Most fields of a message, beside its tag.
 pub const FIELDS: usize = 10;
 
-/// Challenges: alpha and one for each field.
-pub const CHALLENGES: usize = 1 + FIELDS;
+/// Challenges: alpha and beta.
+pub const CHALLENGES: usize = 2;
 
 /// What each bus carries. The tag is the first part of every message.
 pub mod tag {
@@ -44,20 +46,97 @@ pub mod tag {
     pub const SIGNATURE: u64 = 12;
 }
 
-/// `tag + sum gamma_j field_j`: what [fingerprint] subtracts from alpha.
-pub fn value<A: Algebra, X: Extends<A>>(challenges: &[X], tag: u64, fields: &[A]) -> X {
-    debug_assert!(fields.len() <= FIELDS);
-    let mut sum = X::constant(tag);
-    for (gamma, field) in challenges[1..].iter().zip(fields) {
-        sum = sum + gamma.clone().scale(field.clone());
-    }
-    sum
+/// The challenges of the buses, with the powers of beta that the fields are weighed with.
+#[derive(Clone, Debug)]
+pub struct Challenges<X> {
+    /// Alpha.
+    pub alpha: X,
+    /// beta, beta^2, .., one for each field.
+    pub powers: [X; FIELDS],
 }
 
-/// The fingerprint of a message, the denominator of its fraction.
-pub fn fingerprint<A: Algebra, X: Extends<A>>(challenges: &[X], tag: u64, fields: &[A]) -> X {
-    challenges[0].clone() - value(challenges, tag, fields)
+impl<X: Algebra> Challenges<X> {
+    /// From alpha and beta.
+    pub fn new(challenges: &[X]) -> Self {
+        let beta = challenges[1].clone();
+        let mut power = X::one();
+        let powers = core::array::from_fn(|i| {
+            power = if i == 0 {
+                beta.clone()
+            } else {
+                power.clone() * beta.clone()
+            };
+            power.clone()
+        });
+        Self {
+            alpha: challenges[0].clone(),
+            powers,
+        }
+    }
+
+    /// `tag + beta field_0 + beta^2 field_1 + ..`: what the denominator subtracts from alpha.
+    pub fn value<A: Algebra>(&self, tag: u64, fields: &[A]) -> X
+    where
+        X: Extends<A>,
+    {
+        debug_assert!(fields.len() <= FIELDS);
+        let mut sum = X::constant(tag);
+        for (power, field) in self.powers.iter().zip(fields) {
+            sum = sum + power.clone().scale(field.clone());
+        }
+        sum
+    }
 }
+
+// PUBLIC MESSAGES
+// ================================================================================================================
+
+/// On which side of a bus the verifier stands with a public message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The verifier adds `1 / d(m)`.
+    Plus,
+    /// The verifier adds `-1 / d(m)`.
+    Minus,
+}
+
+/// A message that the verifier puts on a bus, from public words alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicMessage {
+    /// The sign of its fraction.
+    pub side: Side,
+    /// The bus's tag, then the fields.
+    pub fields: Vec<Felt>,
+}
+
+/// The denominator `alpha - sum_j beta^j m_j` of a message, tag first.
+pub fn denominator<A: Algebra, X: Extends<A>>(alpha: &X, beta: &X, message: &[A]) -> X {
+    let mut rest = message.iter().rev();
+    let Some(last) = rest.next() else { return alpha.clone() };
+    let value = rest.fold(X::embed(last.clone()), |sum, field| {
+        sum * beta.clone() + X::embed(field.clone())
+    });
+    alpha.clone() - value
+}
+
+/// What the accumulator must hold at the last row: minus the sum of the verifier's fractions.
+///
+/// `challenges` starts with `alpha` and `beta`. A zero denominator, which a coin draws with probability about 2^-190,
+/// counts as a zero fraction.
+pub fn final_accumulator<E: FieldElement<BaseField = Felt>>(challenges: &[E], messages: &[PublicMessage]) -> E {
+    let (alpha, beta) = (challenges[0], challenges[1]);
+    messages.iter().fold(E::ZERO, |sum, message| {
+        let fields: Vec<E> = message.fields.iter().map(|&field| E::from(field)).collect();
+        let fraction = denominator::<E, E>(&alpha, &beta, &fields).inv();
+        match message.side {
+            Side::Plus => sum - fraction,
+            Side::Minus => sum + fraction,
+        }
+    })
+}
+
+// SUMS
+// ================================================================================================================
 
 /// A sum of fractions over their common denominator.
 ///
@@ -85,14 +164,6 @@ impl<X: Algebra> Fractions<X> {
         });
     }
 
-    /// Adds the fraction of a message.
-    pub fn send<A: Algebra>(&mut self, challenges: &[X], multiplicity: A, tag: u64, fields: &[A])
-    where
-        X: Extends<A>,
-    {
-        self.add(multiplicity, fingerprint(challenges, tag, fields));
-    }
-
     /// Numerator and denominator; 0 and 1 for the empty sum.
     pub fn parts(&self) -> (X, X) {
         self.terms.clone().unwrap_or_else(|| (X::zero(), X::one()))
@@ -107,18 +178,18 @@ impl<X: Algebra> Default for Fractions<X> {
 
 /// The auxiliary columns' sums, one for each, while the chips add their fractions.
 #[derive(Clone, Debug)]
-pub struct BusColumns<'a, X> {
+pub struct BusColumns<X> {
     /// The challenges.
-    pub challenges: &'a [X],
-    /// The sums; the last is added to the accumulator, together with all others.
+    pub challenges: Challenges<X>,
+    /// The sums.
     pub columns: Vec<Fractions<X>>,
 }
 
-impl<'a, X: Algebra> BusColumns<'a, X> {
+impl<X: Algebra> BusColumns<X> {
     /// `width` empty sums.
-    pub fn new(challenges: &'a [X], width: usize) -> Self {
+    pub fn new(challenges: &[X], width: usize) -> Self {
         Self {
-            challenges,
+            challenges: Challenges::new(challenges),
             columns: vec![Fractions::new(); width],
         }
     }
@@ -128,6 +199,23 @@ impl<'a, X: Algebra> BusColumns<'a, X> {
     where
         X: Extends<A>,
     {
-        self.columns[column].send(self.challenges, multiplicity, tag, fields);
+        let denominator = self.challenges.alpha.clone() - self.challenges.value(tag, fields);
+        self.columns[column].add(multiplicity, denominator);
+    }
+
+    /// The value of a message, for a denominator that several share.
+    pub fn value<A: Algebra>(&self, tag: u64, fields: &[A]) -> X
+    where
+        X: Extends<A>,
+    {
+        self.challenges.value(tag, fields)
+    }
+
+    /// Adds `multiplicity / (alpha - value)` to column `column`.
+    pub fn send_value<A: Algebra>(&mut self, column: usize, multiplicity: A, value: X)
+    where
+        X: Extends<A>,
+    {
+        self.columns[column].add(multiplicity, self.challenges.alpha.clone() - value);
     }
 }

@@ -4,10 +4,10 @@
 //! were drawn.
 
 use starling_vm::field::{Felt, Word};
+use winter_math::FieldElement;
 use winter_math::fields::CubeExtension;
-use winter_math::{ExtensionOf, FieldElement};
 
-use crate::bus::{BusColumns, CHALLENGES, fingerprint, tag};
+use crate::bus::{BusColumns, CHALLENGES, PublicMessage, Side, final_accumulator, tag};
 use crate::definition::{Definition, MainFrame, Row};
 use crate::machine::Machine;
 
@@ -26,37 +26,23 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// The messages by which the verifier takes part in the buses: multiplicity, tag and fields.
-    pub fn messages(&self) -> Vec<(i8, u64, Vec<Felt>)> {
+    /// The messages by which the verifier takes part in the buses.
+    pub fn messages(&self) -> Vec<PublicMessage> {
         let zero = Felt::new(0);
-        let mut out = vec![(
-            1,
+        let message = |side, tag: u64, rest: &[Felt]| PublicMessage {
+            side,
+            fields: [&[Felt::new(tag)], rest].concat(),
+        };
+        let mut out = vec![message(
+            Side::Plus,
             tag::PROGRAM,
-            [
-                [zero, zero, self.program[0], self.program[1]].as_slice(),
-                &self.program[2..],
-            ]
-            .concat(),
+            &[[zero; 2].as_slice(), &self.program].concat(),
         )];
         for (tag, words) in [(tag::INPUT, &self.inputs), (tag::OUTPUT, &self.outputs)] {
-            out.extend(
-                words
-                    .iter()
-                    .enumerate()
-                    .map(|(i, word)| (-1, tag, vec![Felt::new(i as u64), *word, zero])),
-            );
+            let words = words.iter().enumerate();
+            out.extend(words.map(|(i, word)| message(Side::Minus, tag, &[Felt::new(i as u64), *word, zero])));
         }
         out
-    }
-
-    /// The value that the accumulator must reach: minus the sum of the verifier's fractions.
-    pub fn accumulator<E: FieldElement<BaseField = Felt> + ExtensionOf<Felt>>(&self, challenges: &[E]) -> E {
-        let mut sum = E::ZERO;
-        for (sign, tag, fields) in self.messages() {
-            let fraction = fingerprint(challenges, tag, &fields).inv();
-            sum = if sign > 0 { sum - fraction } else { sum + fraction };
-        }
-        sum
     }
 }
 
@@ -135,7 +121,8 @@ pub fn check_skipping(
             }
         }
     }
-    (bus_total(machine, columns, challenges) != statement.accumulator(challenges)).then_some(Violation::Bus)
+    (bus_total(machine, columns, challenges) != final_accumulator(challenges, &statement.messages()))
+        .then_some(Violation::Bus)
 }
 
 /// The sum of all fractions of a trace.

@@ -61,7 +61,7 @@ impl Machine {
     }
 
     /// The buses' sums of one row, a sum for each auxiliary column.
-    pub fn messages<A: Algebra, X: Extends<A>>(&self, main: &MainFrame<'_, A>, bus: &mut BusColumns<'_, X>) {
+    pub fn messages<A: Algebra, X: Extends<A>>(&self, main: &MainFrame<'_, A>, bus: &mut BusColumns<X>) {
         cpu::messages(main, bus);
         memory::messages(main, bus);
         range::messages(main, bus);

@@ -19,7 +19,7 @@ use starling_vm::executor::extension_product;
 use starling_vm::isa::INDEX_REGISTER;
 
 use super::Sink;
-use crate::bus::{self, BusColumns, tag};
+use crate::bus::{BusColumns, tag};
 use crate::definition::{Extends, MainFrame, Row};
 
 /// First column.
@@ -411,9 +411,8 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 }
 
 /// The messages: hash input and output into column 0, all others into column 1.
-pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<'_, E>) {
+pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let v = View::new(frame);
-    let ch = bus.challenges;
     let f = |i: usize| v.flag(i);
     let zero = A::zero();
 
@@ -441,16 +440,16 @@ pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut B
     let (me, ca) = (f(ME), f(CA));
     let both = me.clone() * ca.clone();
     let word = [v.address(), v.at(CLK), f(O0), v.x(0), v.x(1), v.x(2), v.x(3)];
-    let memory: E = bus::value(ch, tag::MEMORY, &word);
+    let memory: E = bus.value(tag::MEMORY, &word);
     let signed: Vec<A> = core::iter::once(v.at(CLK))
         .chain((0..5).chain(8..12).map(|r| v.at(REGISTERS + r)))
         .collect();
-    let signature: E = bus::value(ch, tag::SIGNATURE, &signed);
-    let call: E = bus::value(ch, tag::INPUT, &[v.at(VB), v.x(2), v.x(1)]);
+    let signature: E = bus.value(tag::SIGNATURE, &signed);
+    let call: E = bus.value(tag::INPUT, &[v.at(VB), v.x(2), v.x(1)]);
     let call = call + E::embed(f(O3) + f(O2).doubled());
     let message =
         memory.scale(me.clone() - both.clone()) + signature.scale(both.clone()) + call.scale(ca.clone() - both.clone());
-    bus.columns[1].add(me + ca - both, ch[0].clone() - message);
+    bus.send_value(1, me + ca - both, message);
 
     let mut op_word = zero;
     for i in (0..WORD_LEN).rev() {

@@ -24,7 +24,7 @@ use starling_vm::poseidon2::{WIDTH as LANES, external_layer, internal_layer};
 use starling_vm::program::PROGRAM_DOMAIN;
 
 use super::Sink;
-use crate::bus::{self, BusColumns, tag};
+use crate::bus::{BusColumns, tag};
 use crate::definition::{Extends, MainFrame, Row};
 
 /// First column.
@@ -215,29 +215,27 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 }
 
 /// The messages, all into column 2.
-pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<'_, E>) {
+pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let (cur, next) = (frame.current, frame.next);
     let p = |i: usize| frame.periodic[i].clone();
     let first = p(IS_FIRST);
     let last = A::one() - p(IS_FIRST) - p(IS_EXTERNAL) - p(IS_INTERNAL8) - p(IS_INTERNAL6);
     let (id, act, rom) = (cur[ID].clone(), cur[ACTIVE].clone(), cur[ROM].clone());
     let s = lanes(cur, STATE);
-    let ch = bus.challenges;
 
     // Input in row 0, output in row 7, the program's digest in row 7 of its last group: never two of them at once.
     let input: Vec<A> = core::iter::once(id.clone()).chain(s.iter().cloned()).collect();
-    let input: E = bus::value(ch, tag::HASH_IN, &input);
+    let input: E = bus.value(tag::HASH_IN, &input);
     let full = cur[FULL].clone();
     let output: Vec<A> = [id.clone() * act.clone(), full.clone()]
         .into_iter()
         .chain((0..4).map(|i| s[i].clone()))
         .chain((4..8).map(|i| full.clone() * s[i].clone()))
         .collect();
-    let output: E = bus::value(ch, tag::HASH_OUT, &output);
+    let output: E = bus.value(tag::HASH_OUT, &output);
     let output = output + E::embed(rom.clone() * A::constant(tag::PROGRAM - tag::HASH_OUT));
     let served = (first.clone() + last.clone()) * act + last.clone() * (rom - next[ROM].clone());
-    let denominator = ch[0].clone() - input.scale(first) - output.scale(last.clone());
-    bus.columns[2].add(-served, denominator);
+    bus.send_value(2, -served, input.scale(first) + output.scale(last.clone()));
 
     // The two instructions in the first half of the next group.
     for i in 0..2 {

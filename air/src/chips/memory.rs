@@ -83,7 +83,7 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 }
 
 /// The messages: the access into column 1, the step's bytes into column 2.
-pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<'_, E>) {
+pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let at = |column: usize| frame.current[column].clone();
     let fields = [
         at(ADDRESS),

@@ -78,7 +78,7 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 
 /// The messages, all into the accumulator's column 3: bytes of this row, the doubled top byte of a 63-bit pair, the
 /// table's entry, and the pair.
-pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<'_, E>) {
+pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let (cur, next) = (frame.current, frame.next);
     let even = frame.periodic[EVEN].clone();
     for i in 0..4 {

@@ -2,3 +2,5 @@
 #![allow(missing_docs)]
 
 mod honest;
+mod support;
+mod wire;
