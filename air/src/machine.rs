@@ -68,6 +68,22 @@ impl Machine {
         hash::messages(main, bus);
     }
 
+    /// What the transcript knows this AIR by: a hash of its version, chip set, widths and the names and degrees of its
+    /// constraints.
+    pub fn identity(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("starling 2026 air identity v1");
+        hasher.update(&[self.chips.id()]);
+        for width in [self.main_width(), self.aux_width(), self.num_challenges()] {
+            hasher.update(&(width as u64).to_le_bytes());
+        }
+        for (name, degree) in self.main_constraints() {
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(&(degree as u64).to_le_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Names and degrees of the main constraints, in order.
     pub fn main_constraints(&self) -> Vec<(&'static str, usize)> {
         let row = vec![Degree::COLUMN; self.main_width()];

@@ -2,7 +2,10 @@
 
 use starling_air::check::{Ext, Statement, check};
 use starling_air::machine::{ChipSet, Machine};
+use starling_air::preset::Preset;
+use starling_air::prover::prove;
 use starling_air::trace::build;
+use starling_air::verifier::verify;
 use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::isa::{Instruction, Op};
@@ -72,4 +75,29 @@ fn a_short_program() {
     };
     let machine = Machine::new(ChipSet::Core);
     assert_eq!(check(&machine, &trace.columns, &statement, &challenges(1)), None);
+}
+
+#[test]
+fn a_short_program_proves_and_verifies() {
+    let program = Program::new(vec![
+        imm(Op::In, 0, 0, 0),
+        imm(Op::Mul, 1, 0, 3),
+        imm(Op::Out, 0, 1, 0),
+        Program::halt(),
+    ])
+    .unwrap();
+    let inputs = RunInputs {
+        public: vec![Felt::new(7)],
+        advice: vec![],
+    };
+    for preset in Preset::ALL {
+        let proven = prove(&program, &inputs, preset).unwrap();
+        println!("{preset}: {} bytes {:.3}s", proven.bytes.len(), proven.prove_seconds);
+        let t = std::time::Instant::now();
+        let verified = verify(&proven.statement, &[preset], &proven.bytes).unwrap();
+        println!("{verified:?} {:?}", t.elapsed());
+        let mut wrong = proven.statement.clone();
+        wrong.outputs[0] += Felt::new(1);
+        assert!(verify(&wrong, &[preset], &proven.bytes).is_err());
+    }
 }
