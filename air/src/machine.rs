@@ -3,7 +3,7 @@
 use starling_vm::algebra::Algebra;
 
 use crate::bus::{BusColumns, CHALLENGES};
-use crate::chips::{Sink, Values, cpu, hash, memory, range};
+use crate::chips::{Sink, Values, bitwise, cpu, hash, memory, range};
 use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row};
 use crate::degree::Degree;
 
@@ -13,15 +13,22 @@ use crate::degree::Degree;
 pub enum ChipSet {
     /// Cpu, memory, range and hash.
     Core = 0,
+    /// [ChipSet::Core] and bitwise.
+    Bitwise = 1,
 }
 
 impl ChipSet {
+    /// All chip sets.
+    pub const ALL: [Self; 2] = [Self::Core, Self::Bitwise];
+
     /// The chip set with this number.
     pub fn from_id(id: u8) -> Option<Self> {
-        match id {
-            0 => Some(Self::Core),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|set| set.id() == id)
+    }
+
+    /// The smallest chip set that serves a run.
+    pub fn for_run(bitwise: bool) -> Self {
+        if bitwise { Self::Bitwise } else { Self::Core }
     }
 
     /// The number that proofs and transcripts carry.
@@ -53,11 +60,20 @@ impl Machine {
         self.chips
     }
 
+    /// The columns of the bitwise chip, if the chip set has it.
+    pub fn bitwise(&self) -> Option<bitwise::Columns> {
+        let periodic = hash::PERIODIC + hash::PERIODIC_COLUMNS;
+        (self.chips == ChipSet::Bitwise).then(|| bitwise::Columns::new(hash::FIRST + hash::WIDTH, periodic))
+    }
+
     fn main_into<A: Algebra>(&self, frame: &MainFrame<'_, A>, out: &mut impl Sink<A>) {
         cpu::constraints(frame, out);
         memory::constraints(frame, out);
         range::constraints(frame, out);
         hash::constraints(frame, out);
+        if let Some(columns) = self.bitwise() {
+            bitwise::constraints(&columns, frame, out);
+        }
     }
 
     /// The buses' sums of one row, a sum for each auxiliary column.
@@ -66,6 +82,9 @@ impl Machine {
         memory::messages(main, bus);
         range::messages(main, bus);
         hash::messages(main, bus);
+        if let Some(columns) = self.bitwise() {
+            bitwise::messages(&columns, main, bus);
+        }
     }
 
     /// What the transcript knows this AIR by: a hash of its version, chip set, widths and the names and degrees of its
@@ -103,7 +122,7 @@ impl Machine {
 
 impl Definition for Machine {
     fn main_width(&self) -> usize {
-        hash::FIRST + hash::WIDTH
+        hash::FIRST + hash::WIDTH + self.bitwise().map_or(0, |_| bitwise::WIDTH)
     }
 
     fn aux_width(&self) -> usize {
@@ -121,6 +140,9 @@ impl Definition for Machine {
     fn periodic_columns(&self) -> Vec<Vec<u64>> {
         let mut out = range::periodic_columns();
         out.extend(hash::periodic_columns());
+        if self.bitwise().is_some() {
+            out.extend(bitwise::periodic_columns());
+        }
         out
     }
 
@@ -190,12 +212,13 @@ mod tests {
 
     #[test]
     fn every_degree_fits_blowup_8() {
-        let machine = Machine::new(ChipSet::Core);
-        for (name, degree) in machine.main_constraints() {
-            assert!(degree <= 9, "{name}: degree {degree}");
-        }
-        for (column, (degree, _)) in machine.aux_degrees().into_iter().enumerate() {
-            assert!(degree <= 9, "auxiliary column {column}: degree {degree}");
+        for machine in ChipSet::ALL.map(Machine::new) {
+            for (name, degree) in machine.main_constraints() {
+                assert!(degree <= 9, "{name}: degree {degree}");
+            }
+            for (column, (degree, _)) in machine.aux_degrees().into_iter().enumerate() {
+                assert!(degree <= 9, "auxiliary column {column}: degree {degree}");
+            }
         }
     }
 }

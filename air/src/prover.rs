@@ -35,6 +35,8 @@ pub struct Proven {
     pub bytes: Vec<u8>,
     /// What it proves.
     pub statement: Statement,
+    /// Its chips.
+    pub chips: ChipSet,
     /// Instructions that ran.
     pub cycles: u64,
     /// Rows used in each chip.
@@ -86,11 +88,13 @@ pub fn prove(program: &Program, inputs: &RunInputs, preset: Preset) -> Result<Pr
     let trace_seconds = started.elapsed().as_secs_f64();
     let (cycles, rows, trace_length) = (main.outcome.cycles, main.rows, main.columns[0].len());
     let started = Instant::now();
-    let bytes = prove_trace(main.columns, &statement, ChipSet::Core, preset)?;
+    let chips = main.chips;
+    let bytes = prove_trace(main.columns, &statement, chips, preset)?;
     let prove_seconds = started.elapsed().as_secs_f64();
     Ok(Proven {
         bytes,
         statement,
+        chips,
         cycles,
         rows,
         trace_length,

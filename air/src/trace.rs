@@ -13,8 +13,9 @@ use winter_math::batch_inversion;
 
 use starling_vm::algebra::Algebra;
 
-use crate::chips::{cpu, hash, memory, range};
-use crate::machine::{MAX_LENGTH, MIN_LENGTH};
+use crate::chips::{bitwise, cpu, hash, memory, range};
+use crate::definition::Definition;
+use crate::machine::{ChipSet, MAX_LENGTH, MIN_LENGTH, Machine};
 
 const ZERO: Felt = Felt::new(0);
 const ONE: Felt = Felt::new(1);
@@ -26,8 +27,14 @@ pub struct Recording {
     memory: Vec<MemoryAccess>,
     ranges: HashMap<(u32, u32, bool), u64>,
     hashes: Vec<(u64, [Felt; 8], bool)>,
-    ands: u64,
-    shifts: u64,
+    bitwise: HashMap<BitwiseCall, u64>,
+}
+
+/// A call on the bitwise chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum BitwiseCall {
+    And(u32, u32),
+    Pow2(u32),
 }
 
 impl Recorder for Recording {
@@ -47,12 +54,12 @@ impl Recorder for Recording {
         self.hashes.push((clk, input, full));
     }
 
-    fn and(&mut self, _: u32, _: u32) {
-        self.ands += 1;
+    fn and(&mut self, a: u32, b: u32) {
+        *self.bitwise.entry(BitwiseCall::And(a, b)).or_default() += 1;
     }
 
-    fn pow2(&mut self, _: u32) {
-        self.shifts += 1;
+    fn pow2(&mut self, b: u32) {
+        *self.bitwise.entry(BitwiseCall::Pow2(b)).or_default() += 1;
     }
 }
 
@@ -67,6 +74,8 @@ pub struct ChipRows {
     pub range: usize,
     /// Eight for each permutation, the program's included, and the last one.
     pub hash: usize,
+    /// Eight for each distinct call, and the last one; none without calls.
+    pub bitwise: usize,
 }
 
 impl ChipRows {
@@ -93,17 +102,13 @@ pub enum TraceError {
         /// Rows needed.
         length: usize,
     },
-    /// The run uses a chip that the chip set lacks.
-    #[error("the program uses the {chip} chip, which this chip set does not have")]
-    ChipMissing {
-        /// The chip.
-        chip: &'static str,
-    },
 }
 
 /// The main trace of a run, in columns, and what the run left.
 #[derive(Clone, Debug)]
 pub struct MainTrace {
+    /// The chips that the run uses.
+    pub chips: ChipSet,
     /// The columns.
     pub columns: Vec<Vec<Felt>>,
     /// Public outputs and the like.
@@ -119,26 +124,36 @@ pub struct MainTrace {
 pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<MainTrace, TraceError> {
     let mut recording = Recording::default();
     let outcome = run_recorded(program, inputs, cycle_limit.min(MAX_LENGTH as u64), &mut recording)?;
-    if recording.ands + recording.shifts > 0 {
-        return Err(TraceError::ChipMissing { chip: "bitwise" });
-    }
+    let machine = Machine::new(ChipSet::for_run(!recording.bitwise.is_empty()));
     let blocks = code_blocks(program.instructions());
     let rows = ChipRows {
         cpu: recording.cpu.len() + 1,
         memory: recording.memory.len() + 2,
         range: 2 * recording.ranges.len() + 2,
         hash: hash::GROUP * (blocks.len() + recording.hashes.len() + 1),
+        bitwise: match recording.bitwise.len() {
+            0 => 0,
+            calls => bitwise::GROUP * (calls + 1),
+        },
     };
     let length = rows.trace_length();
     if length > MAX_LENGTH {
         return Err(TraceError::TooLong { length });
     }
-    let mut columns = vec![vec![ZERO; length]; hash::FIRST + hash::WIDTH];
+    let mut columns = vec![vec![ZERO; length]; machine.main_width()];
     let uses = fill_cpu(&mut columns, program, &recording.cpu, &outcome);
     fill_memory(&mut columns, &mut recording.memory);
     fill_hash(&mut columns, &blocks, &uses, &recording.hashes);
     fill_range(&mut columns, &recording.ranges);
-    Ok(MainTrace { columns, outcome, rows })
+    if let Some(layout) = machine.bitwise() {
+        fill_bitwise(&mut columns, &layout, &recording.bitwise);
+    }
+    Ok(MainTrace {
+        chips: machine.chips(),
+        columns,
+        outcome,
+        rows,
+    })
 }
 
 // CPU
@@ -343,5 +358,38 @@ fn fill_range(columns: &mut [Vec<Felt>], ranges: &HashMap<(u32, u32, bool), u64>
     for i in 0..length {
         columns[range::TABLE][i] = Felt::new(i.min(255) as u64);
         columns[range::TABLE_USES][i] = counts.get(i).map_or(ZERO, |count| Felt::new(*count));
+    }
+}
+
+// BITWISE
+// ================================================================================================================
+
+fn fill_bitwise(columns: &mut [Vec<Felt>], layout: &bitwise::Columns, calls: &HashMap<BitwiseCall, u64>) {
+    let mut calls: Vec<_> = calls.iter().collect();
+    calls.sort_unstable();
+    for (group, (call, uses)) in calls.into_iter().enumerate() {
+        let (a, b, power) = match *call {
+            BitwiseCall::And(a, b) => (a, b, false),
+            BitwiseCall::Pow2(b) => (0, b, true),
+        };
+        for row in 0..bitwise::GROUP {
+            let i = group * bitwise::GROUP + row;
+            let shift = 4 * (bitwise::GROUP - 1 - row);
+            for bit in 0..4 {
+                columns[layout.bits_a + bit][i] = Felt::new(u64::from(a >> (shift + bit) & 1));
+                columns[layout.bits_b + bit][i] = Felt::new(u64::from(b >> (shift + bit) & 1));
+            }
+            columns[layout.sum_a][i] = Felt::new(u64::from(a >> shift));
+            columns[layout.sum_b][i] = Felt::new(u64::from(b >> shift));
+            columns[layout.result][i] = Felt::new(if !power {
+                u64::from((a & b) >> shift)
+            } else if shift == 0 {
+                1 << b
+            } else {
+                0
+            });
+            columns[layout.mode][i] = Felt::new(u64::from(power));
+        }
+        columns[layout.uses][group * bitwise::GROUP + bitwise::GROUP - 1] = Felt::new(*uses);
     }
 }

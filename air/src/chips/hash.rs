@@ -51,6 +51,8 @@ pub const FULL: usize = SBOX + 2;
 
 /// Index of this chip's first periodic column.
 pub const PERIODIC: usize = 1;
+/// Number of this chip's periodic columns.
+pub const PERIODIC_COLUMNS: usize = 20;
 const IS_FIRST: usize = PERIODIC;
 const IS_EXTERNAL: usize = PERIODIC + 1;
 const IS_INTERNAL8: usize = PERIODIC + 2;
@@ -102,6 +104,19 @@ pub fn assertions(out: &mut Vec<(usize, Row, u64)>) {
     for lane in 5..8 {
         out.push((STATE + lane, Row::First, 0));
     }
+}
+
+/// 1 in the first row of every group of eight.
+pub fn is_first<A: Algebra>(frame: &MainFrame<'_, A>) -> A {
+    frame.periodic[IS_FIRST].clone()
+}
+
+/// 1 in the last row of every group of eight.
+pub fn is_last<A: Algebra>(frame: &MainFrame<'_, A>) -> A {
+    let others = [IS_FIRST, IS_EXTERNAL, IS_INTERNAL8, IS_INTERNAL6];
+    others
+        .into_iter()
+        .fold(A::one(), |rest, i| rest - frame.periodic[i].clone())
 }
 
 fn lanes<A: Algebra>(row: &[A], first: usize) -> [A; LANES] {
@@ -217,9 +232,7 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 /// The messages, all into column 2.
 pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let (cur, next) = (frame.current, frame.next);
-    let p = |i: usize| frame.periodic[i].clone();
-    let first = p(IS_FIRST);
-    let last = A::one() - p(IS_FIRST) - p(IS_EXTERNAL) - p(IS_INTERNAL8) - p(IS_INTERNAL6);
+    let (first, last) = (is_first(frame), is_last(frame));
     let (id, act, rom) = (cur[ID].clone(), cur[ACTIVE].clone(), cur[ROM].clone());
     let s = lanes(cur, STATE);
 

@@ -3,6 +3,7 @@
 //! A chip's file reads like its page in `specs/air.md`: the columns, each constraint as one named line with the sentence
 //! that it enforces, then the messages.
 
+pub mod bitwise;
 pub mod cpu;
 pub mod hash;
 pub mod memory;

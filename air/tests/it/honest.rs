@@ -60,6 +60,12 @@ fn a_short_program() {
             ..ins(Op::Absorb, 0, 12, 4)
         },
         imm(Op::Out, 0, 8, 0),
+        imm(Op::Mov, 2, 0, 0xdead_beef),
+        imm(Op::U32and, 3, 2, 0xffff),
+        imm(Op::U32xor, 4, 2, 0x1234_5678),
+        imm(Op::U32or, 5, 2, 0x1234_5678),
+        imm(Op::Pow2, 6, 0, 31),
+        imm(Op::Pow2, 7, 0, 3),
         Program::halt(),
     ];
     let program = Program::new(code).unwrap();
@@ -73,7 +79,8 @@ fn a_short_program() {
         inputs: inputs.public.clone(),
         outputs: trace.outcome.outputs.clone(),
     };
-    let machine = Machine::new(ChipSet::Core);
+    assert_eq!(trace.chips, ChipSet::Bitwise);
+    let machine = Machine::new(trace.chips);
     assert_eq!(check(&machine, &trace.columns, &statement, &challenges(1)), None);
 }
 
