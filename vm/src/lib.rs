@@ -1,5 +1,6 @@
 //! The Starling machine.
 
 pub mod algebra;
+pub mod ecgfp5;
 pub mod field;
 pub mod poseidon2;
