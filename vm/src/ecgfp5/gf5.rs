@@ -340,7 +340,7 @@ impl Gf5 {
         let mut product = Self::ONE;
         for &element in elements.iter() {
             prefixes.push(product);
-            product = product * element;
+            product *= element;
         }
         let mut inverse = product.inverse_or_zero();
         for (element, prefix) in elements.iter_mut().zip(prefixes).rev() {
@@ -402,9 +402,9 @@ fn base_sqrt_vartime(x: Felt) -> Option<Felt> {
         for _ in 0..bound - order - 1 {
             generator = generator * generator;
         }
-        root = root * generator;
+        root *= generator;
         generator = generator * generator;
-        t = t * generator;
+        t *= generator;
         bound = order;
     }
     Some(root)

@@ -3,3 +3,4 @@
 
 mod ecgfp5;
 mod poseidon2;
+mod schnorr;
