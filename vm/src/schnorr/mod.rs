@@ -315,12 +315,12 @@ impl SecretKey {
     /// key or on the nonce runs without branches or memory addresses that depend on it. The result is verified before it
     /// is handed out, so that a fault in the computation cannot give the key away.
     pub fn sign(&self, message: &Word) -> Signature {
-        (0u32..)
+        (0..256)
             .find_map(|counter| {
                 let signature = self.attempt(message, counter)?;
                 verify(&self.public, message, &signature).is_ok().then_some(signature)
             })
-            .expect("every second attempt succeeds")
+            .expect("every second attempt succeeds, so 256 fail with probability 2^-256")
     }
 
     /// The signature with the nonce number `counter`, if its s is below 2^318.
