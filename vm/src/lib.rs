@@ -1,6 +1,7 @@
 //! The Starling machine.
 
 pub mod algebra;
+pub mod asm;
 pub mod executor;
 pub mod field;
 pub mod hint;
@@ -8,4 +9,5 @@ pub mod isa;
 pub mod memory;
 pub mod poseidon2;
 pub mod program;
+pub mod stdlib;
 pub mod trap;
