@@ -2,6 +2,8 @@
 #![allow(missing_docs)]
 
 mod asm;
+mod executor;
 mod isa;
+mod model;
 mod poseidon2;
 mod support;
