@@ -78,8 +78,8 @@ pub trait Recorder {
     fn memory(&mut self, access: MemoryAccess);
     /// Two halves are range-checked.
     fn range(&mut self, lo: u32, hi: u32, u63: bool);
-    /// A permutation is computed in cycle `clk`.
-    fn hash(&mut self, clk: u64, input: [Felt; 8]);
+    /// A permutation is computed in cycle `clk`; all eight lanes of its output are used if `full`, else four.
+    fn hash(&mut self, clk: u64, input: [Felt; 8], full: bool);
     /// The bitwise chip computes `a AND b`.
     fn and(&mut self, a: u32, b: u32);
     /// The bitwise chip computes `2^b`.
@@ -95,7 +95,7 @@ impl Recorder for () {
     #[inline(always)]
     fn range(&mut self, _: u32, _: u32, _: bool) {}
     #[inline(always)]
-    fn hash(&mut self, _: u64, _: [Felt; 8]) {}
+    fn hash(&mut self, _: u64, _: [Felt; 8], _: bool) {}
     #[inline(always)]
     fn and(&mut self, _: u32, _: u32) {}
     #[inline(always)]
@@ -470,7 +470,7 @@ impl<'a> Machine<'a> {
                     self.registers[INDEX_REGISTER] = Felt::new(index >> 1);
                 }
                 let mut state = joined(left, right);
-                recorder.hash(self.clk, state);
+                recorder.hash(self.clk, state, false);
                 poseidon2::permute(&mut state);
                 w.x = core::array::from_fn(|k| state[k] + left[k]);
             }
@@ -489,7 +489,7 @@ impl<'a> Machine<'a> {
                     self.quad(i.a)
                 };
                 let mut state = joined(left, self.quad(i.b));
-                recorder.hash(self.clk, state);
+                recorder.hash(self.clk, state, true);
                 poseidon2::permute(&mut state);
                 self.registers[..8].copy_from_slice(&state);
                 if i.op == Op::Absorb {
