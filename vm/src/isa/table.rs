@@ -1,6 +1,6 @@
 //! The opcode table of `specs/vm.md`, from [OPCODES].
 
-use super::{OPCODES, Operand};
+use super::{OPCODES, OpInfo, Operand};
 
 fn syntax(operand: Operand) -> &'static str {
     match operand {
@@ -11,9 +11,19 @@ fn syntax(operand: Operand) -> &'static str {
         Operand::Aq => "qA",
         Operand::B => "rB",
         Operand::Bq => "qB",
-        Operand::BImm => "rB\\|imm",
-        Operand::Mem => "[rA + imm]\\|[imm]",
+        Operand::BImm => "rB|imm",
+        Operand::Mem => "[rA + imm]|[imm]",
         Operand::Imm => "imm",
+    }
+}
+
+impl OpInfo {
+    /// The instruction as it is written, for instance `add rD, rA, rB|imm`.
+    pub fn syntax(&self) -> String {
+        let operands: Vec<_> = self.operands.iter().map(|o| syntax(*o)).collect();
+        format!("{} {}", self.mnemonic, operands.join(", "))
+            .trim_end()
+            .to_string()
     }
 }
 
@@ -22,11 +32,9 @@ pub fn opcode_table() -> String {
     let mut out =
         String::from("| instruction | flags | does | traps | cost beside one cpu row |\n|---|---|---|---|---|\n");
     for info in &OPCODES {
-        let operands: Vec<_> = info.operands.iter().map(|o| syntax(*o)).collect();
-        let instruction = format!("{} {}", info.mnemonic, operands.join(", "));
         out.push_str(&format!(
             "| `{}` | {:#x} | {} | {} | {} |\n",
-            instruction.trim(),
+            info.syntax().replace('|', "\\|"),
             info.flags,
             info.semantics.replace('|', "\\|"),
             info.traps.replace('|', "\\|"),
