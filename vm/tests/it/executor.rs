@@ -34,7 +34,7 @@ struct Count {
     cpu: Vec<CpuRow>,
     accesses: Vec<MemoryAccess>,
     ranges: usize,
-    hashes: Vec<u64>,
+    hashes: Vec<(u64, bool)>,
     bitwise: usize,
 }
 
@@ -48,8 +48,8 @@ impl Recorder for Count {
     fn range(&mut self, _: u32, _: u32, _: bool) {
         self.ranges += 1;
     }
-    fn hash(&mut self, clk: u64, _: [Felt; 8]) {
-        self.hashes.push(clk);
+    fn hash(&mut self, clk: u64, _: [Felt; 8], full: bool) {
+        self.hashes.push((clk, full));
     }
     fn and(&mut self, _: u32, _: u32) {
         self.bitwise += 1;
@@ -222,7 +222,7 @@ fn the_recorder_sees_every_row_access_and_hash() {
     );
     let accesses: Vec<_> = count.accesses.iter().map(|a| (a.address, a.clk, a.write)).collect();
     assert_eq!(accesses, [(100, 4, true), (100, 5, false), (100, 8, false)]);
-    assert_eq!(count.hashes, [6, 8]);
+    assert_eq!(count.hashes, [(6, false), (8, true)]);
     assert_eq!(
         count.ranges, 4,
         "two pairs for each of the two range-checked instructions"
