@@ -4,6 +4,9 @@
 mod asm;
 mod executor;
 mod isa;
+mod library;
 mod model;
 mod poseidon2;
+mod stdlib_data;
+mod stdlib_integers;
 mod support;
