@@ -176,22 +176,31 @@ impl<X: Algebra> Default for Fractions<X> {
     }
 }
 
+/// Most auxiliary columns.
+pub const MAX_COLUMNS: usize = 6;
+
 /// The auxiliary columns' sums, one for each, while the chips add their fractions.
 #[derive(Clone, Debug)]
 pub struct BusColumns<X> {
     /// The challenges.
     pub challenges: Challenges<X>,
-    /// The sums.
-    pub columns: Vec<Fractions<X>>,
+    sums: [Fractions<X>; MAX_COLUMNS],
+    width: usize,
 }
 
 impl<X: Algebra> BusColumns<X> {
-    /// `width` empty sums.
+    /// `width` empty sums, at most [MAX_COLUMNS].
     pub fn new(challenges: &[X], width: usize) -> Self {
         Self {
             challenges: Challenges::new(challenges),
-            columns: vec![Fractions::new(); width],
+            sums: core::array::from_fn(|_| Fractions::new()),
+            width,
         }
+    }
+
+    /// The sums, one for each column.
+    pub fn columns(&self) -> &[Fractions<X>] {
+        &self.sums[..self.width]
     }
 
     /// Adds a message's fraction to column `column`.
@@ -200,7 +209,7 @@ impl<X: Algebra> BusColumns<X> {
         X: Extends<A>,
     {
         let denominator = self.challenges.alpha.clone() - self.challenges.value(tag, fields);
-        self.columns[column].add(multiplicity, denominator);
+        self.sums[column].add(multiplicity, denominator);
     }
 
     /// The value of a message, for a denominator that several share.
@@ -216,6 +225,6 @@ impl<X: Algebra> BusColumns<X> {
     where
         X: Extends<A>,
     {
-        self.columns[column].add(multiplicity, self.challenges.alpha.clone() - value);
+        self.sums[column].add(multiplicity, self.challenges.alpha.clone() - value);
     }
 }

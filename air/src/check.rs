@@ -140,7 +140,7 @@ pub fn bus_total(machine: &Machine, columns: &[Vec<Felt>], challenges: &[Ext]) -
         };
         let mut bus = BusColumns::new(challenges, machine.aux_width());
         machine.messages(&frame, &mut bus);
-        for column in &bus.columns {
+        for column in bus.columns() {
             let (n, d) = column.parts();
             numerators.push(n);
             denominators.push(d);

@@ -193,7 +193,7 @@ impl Definition for Machine {
         self.messages(main, &mut bus);
         let accumulator = self.accumulator();
         let mut step = aux.next[accumulator].clone() - aux.current[accumulator].clone();
-        for (column, sum) in bus.columns.iter().enumerate() {
+        for (column, sum) in bus.columns().iter().enumerate() {
             if column != accumulator {
                 let (numerator, denominator) = sum.parts();
                 let value = aux.current[column].clone();
@@ -201,7 +201,7 @@ impl Definition for Machine {
                 out[column] = value * denominator - numerator;
             }
         }
-        let (numerator, denominator) = bus.columns[accumulator].parts();
+        let (numerator, denominator) = bus.columns()[accumulator].parts();
         out[accumulator] = step * denominator - numerator;
     }
 }

@@ -218,7 +218,7 @@ pub fn aux_columns<E: FieldElement<BaseField = Felt>>(
                 };
                 let mut bus = BusColumns::new(challenges, width);
                 machine.messages::<E, E>(&frame, &mut bus);
-                for column in &bus.columns {
+                for column in bus.columns() {
                     let (n, d) = column.parts();
                     numerators.push(n);
                     denominators.push(d);

@@ -8,6 +8,7 @@ use starling_vm::isa::MEMORY_WORDS;
 use starling_vm::poseidon2::constants::{EXTERNAL, INTERNAL};
 use starling_vm::poseidon2::{external_layer, internal_layer};
 use starling_vm::program::{PROGRAM_DOMAIN, Program, code_blocks};
+use starling_vm::schnorr::Signature;
 use starling_vm::trap::Trap;
 use winter_math::batch_inversion;
 
@@ -28,6 +29,7 @@ pub struct Recording {
     ranges: HashMap<(u32, u32, bool), u64>,
     hashes: Vec<(u64, [Felt; 8], bool)>,
     bitwise: HashMap<BitwiseCall, u64>,
+    signatures: usize,
 }
 
 /// A call on the bitwise chip.
@@ -60,6 +62,10 @@ impl Recorder for Recording {
 
     fn pow2(&mut self, b: u32) {
         *self.bitwise.entry(BitwiseCall::Pow2(b)).or_default() += 1;
+    }
+
+    fn signature(&mut self, _: u64, _: [Felt; 5], _: Word, _: [Felt; Signature::ELEMENTS]) {
+        self.signatures += 1;
     }
 }
 
@@ -96,6 +102,12 @@ pub enum TraceError {
     /// The run trapped.
     #[error(transparent)]
     Trap(#[from] Box<Trap>),
+    /// The run verifies signatures, for which this version of the AIR has no chip.
+    #[error("the program verifies {count} signatures, which this version cannot prove yet")]
+    Signatures {
+        /// How many.
+        count: usize,
+    },
     /// The run is too long.
     #[error("the run needs a trace of {length} rows, at most {MAX_LENGTH} are allowed")]
     TooLong {
@@ -124,6 +136,11 @@ pub struct MainTrace {
 pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<MainTrace, TraceError> {
     let mut recording = Recording::default();
     let outcome = run_recorded(program, inputs, cycle_limit.min(MAX_LENGTH as u64), &mut recording)?;
+    if recording.signatures > 0 {
+        return Err(TraceError::Signatures {
+            count: recording.signatures,
+        });
+    }
     let machine = Machine::new(ChipSet::for_run(!recording.bitwise.is_empty()));
     let blocks = code_blocks(program.instructions());
     let rows = ChipRows {

@@ -11,6 +11,7 @@ use crate::isa::{ENTRY, INDEX_REGISTER, Instruction, LINK_REGISTER, Op, REGISTER
 use crate::memory::Memory;
 use crate::poseidon2;
 use crate::program::Program;
+use crate::schnorr::{self, Signature};
 use crate::trap::{Trap, TrapKind};
 
 /// Most public outputs a run may have.
@@ -84,6 +85,8 @@ pub trait Recorder {
     fn and(&mut self, a: u32, b: u32);
     /// The bitwise chip computes `2^b`.
     fn pow2(&mut self, b: u32);
+    /// A signature is verified in cycle `clk`.
+    fn signature(&mut self, clk: u64, key: [Felt; 5], message: Word, signature: [Felt; Signature::ELEMENTS]);
 }
 
 /// Records nothing.
@@ -100,6 +103,8 @@ impl Recorder for () {
     fn and(&mut self, _: u32, _: u32) {}
     #[inline(always)]
     fn pow2(&mut self, _: u32) {}
+    #[inline(always)]
+    fn signature(&mut self, _: u64, _: [Felt; 5], _: Word, _: [Felt; Signature::ELEMENTS]) {}
 }
 
 /// Runs `program` and returns what it leaves.
@@ -528,9 +533,14 @@ impl<'a> Machine<'a> {
                 w.x[2] = va;
             }
             Op::Sig => {
-                return Err(TrapKind::SignatureInvalid {
-                    reason: String::from("no signature is on the tape"),
-                });
+                let key: [Felt; 5] = core::array::from_fn(|k| self.registers[k]);
+                let message = self.quad(8);
+                let mut signature = [ZERO; Signature::ELEMENTS];
+                signature.copy_from_slice(&self.take_advice(Signature::ELEMENTS)?);
+                schnorr::check(&key, &message, &signature).map_err(|error| TrapKind::SignatureInvalid {
+                    reason: error.to_string(),
+                })?;
+                recorder.signature(self.clk, key, message, signature);
             }
             Op::Jmp | Op::Jal => {
                 w.x[0] = Felt::new(self.pc + 1);

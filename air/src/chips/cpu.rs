@@ -70,31 +70,27 @@ struct View<'a, A> {
     quad_b: [A; 4],
 }
 
-/// `table[index]`, where `bits` are the index's bits, lowest first: degree = number of bits + degree of the table.
-fn select<A: Algebra>(bits: &[A], table: &[A]) -> A {
-    debug_assert_eq!(table.len(), 1 << bits.len());
-    let mut layer = table.to_vec();
-    for bit in bits {
-        layer = layer
-            .chunks(2)
-            .map(|pair| pair[0].clone() + bit.clone() * (pair[1].clone() - pair[0].clone()))
-            .collect();
-    }
-    layer[0].clone()
+/// `table[index]`, where `bits` are the index's two bits, lowest first: the table's degree and two more.
+fn select4<A: Algebra>(bits: &[A], table: [&A; 4]) -> A {
+    let step = |bit: &A, low: &A, high: &A| low.clone() + bit.clone() * (high.clone() - low.clone());
+    let low = step(&bits[0], table[0], table[1]);
+    let high = step(&bits[0], table[2], table[3]);
+    step(&bits[1], &low, &high)
 }
 
-/// Indicator of each value of the index with these bits, lowest first.
-fn indicators<A: Algebra>(bits: &[A]) -> Vec<A> {
-    let mut out = vec![A::one()];
-    for (i, bit) in bits.iter().enumerate() {
-        let set: Vec<A> = out
-            .iter()
-            .map(|x| if i == 0 { bit.clone() } else { x.clone() * bit.clone() })
-            .collect();
-        let clear: Vec<A> = out.iter().zip(&set).map(|(x, s)| x.clone() - s.clone()).collect();
-        out = clear.into_iter().chain(set).collect();
-    }
-    out
+/// The same for a table of sixteen and four bits.
+fn select16<A: Algebra>(bits: &[A], table: &[A]) -> A {
+    let quarters: [A; 4] = core::array::from_fn(|q| select4(bits, core::array::from_fn(|i| &table[4 * q + i])));
+    select4(&bits[2..], core::array::from_fn(|q| &quarters[q]))
+}
+
+/// Indicators of the index with one more bit, which becomes the lowest.
+fn finer<A: Algebra, const N: usize, const M: usize>(bit: &A, indicators: &[A; N]) -> [A; M] {
+    let set: [A; N] = core::array::from_fn(|i| indicators[i].clone() * bit.clone());
+    core::array::from_fn(|i| match i % 2 {
+        0 => indicators[i / 2].clone() - set[i / 2].clone(),
+        _ => set[i / 2].clone(),
+    })
 }
 
 impl<'a, A: Algebra> View<'a, A> {
@@ -102,8 +98,8 @@ impl<'a, A: Algebra> View<'a, A> {
         let cur = frame.current;
         let quad = |field: usize| -> [A; 4] {
             core::array::from_fn(|lane| {
-                let lanes: [A; 4] = core::array::from_fn(|q| cur[REGISTERS + 4 * q + lane].clone());
-                select(&cur[WORD_BITS + 4 * field + 2..WORD_BITS + 4 * field + 4], &lanes)
+                let lanes = core::array::from_fn(|q| &cur[REGISTERS + 4 * q + lane]);
+                select4(&cur[WORD_BITS + 4 * field + 2..], lanes)
             })
         };
         Self {
@@ -185,17 +181,15 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
     let registers = &v.cur[REGISTERS..REGISTERS + 16];
     let bits = |field: usize| &v.cur[WORD_BITS + 4 * field..WORD_BITS + 4 * field + 4];
     let (va, vb, imm, pc) = (v.at(VA), v.at(VB), v.at(IMM), v.at(PC));
-    out.zero("cpu: va is register a", va.clone() - select(bits(0), registers));
-    let register_b = select(bits(1), registers);
+    out.zero("cpu: va is register a", va.clone() - select16(bits(0), registers));
+    let register_b = select16(bits(1), registers);
     out.zero(
         "cpu: vb is register b, or the immediate",
         vb.clone() - register_b.clone() - v.flag(IM) * (imm.clone() - register_b),
     );
-    let vd = select(bits(2), registers);
-    let quad_d: [A; 4] = core::array::from_fn(|lane| {
-        let lanes: [A; 4] = core::array::from_fn(|q| registers[4 * q + lane].clone());
-        select(&bits(2)[2..], &lanes)
-    });
+    let vd = select16(bits(2), registers);
+    let quad_d: [A; 4] =
+        core::array::from_fn(|lane| select4(&bits(2)[2..], core::array::from_fn(|q| &registers[4 * q + lane])));
 
     let f = |i: usize| v.flag(i);
     let [o0, o1, o2, o3] = [f(O0), f(O1), f(O2), f(O3)];
@@ -385,9 +379,11 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
     let single = wb - both.clone() + high.clone();
     let pair = wa - both.clone();
     let quad = both - high;
-    let d16 = indicators(bits(2));
-    let d8 = indicators(&bits(2)[1..]);
-    let d4 = indicators(&bits(2)[2..]);
+    let d = bits(2);
+    let d2 = [one.clone() - d[3].clone(), d[3].clone()];
+    let d4: [A; 4] = finer(&d[2], &d2);
+    let d8: [A; 8] = finer(&d[1], &d4);
+    let d16: [A; 16] = finer(&d[0], &d8);
     let full = ha.clone() * o1;
     let step = ha.clone() * o0;
     let stream = ha * f(ME);
@@ -414,26 +410,28 @@ pub fn constraints<A: Algebra>(frame: &MainFrame<'_, A>, out: &mut impl Sink<A>)
 pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut BusColumns<E>) {
     let v = View::new(frame);
     let f = |i: usize| v.flag(i);
-    let zero = A::zero();
 
     // Column 0: a permutation's input and output, known by 4 clk.
     let id = v.at(CLK).doubled().doubled();
-    let input: Vec<A> = core::iter::once(id.clone())
-        .chain((0..4).map(|i| v.hash_left(i)))
-        .chain((0..4).map(|i| v.hash_right(i)))
-        .collect();
+    let input: [A; 9] = core::array::from_fn(|i| match i {
+        0 => id.clone(),
+        1..=4 => v.hash_left(i - 1),
+        _ => v.hash_right(i - 5),
+    });
     bus.send(0, f(HA), tag::HASH_IN, &input);
     // Four lanes less the left input, or all eight as the next row's q0 and q1.
     let full = f(O1);
-    let output: Vec<A> = [id, full.clone()]
-        .into_iter()
-        .chain((0..4).map(|i| {
-            let unfed = v.x(i) - v.quad_a[i].clone();
-            let swap = v.at(C) * (v.quad_b[i].clone() - v.quad_a[i].clone());
-            unfed.clone() - swap + full.clone() * (v.next[REGISTERS + i].clone() - unfed)
-        }))
-        .chain((4..8).map(|i| full.clone() * v.next[REGISTERS + i].clone()))
-        .collect();
+    let output: [A; 10] = core::array::from_fn(|i| match i {
+        0 => id.clone(),
+        1 => full.clone(),
+        2..=5 => {
+            let lane = i - 2;
+            let unfed = v.x(lane) - v.quad_a[lane].clone();
+            let swap = v.at(C) * (v.quad_b[lane].clone() - v.quad_a[lane].clone());
+            unfed.clone() - swap + full.clone() * (v.next[REGISTERS + lane].clone() - unfed)
+        }
+        _ => full.clone() * v.next[REGISTERS + i - 2].clone(),
+    });
     bus.send(0, f(HA), tag::HASH_OUT, &output);
 
     // Column 1: memory, signature and the other calls share a fraction, an instruction makes at most one of them.
@@ -441,9 +439,11 @@ pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut B
     let both = me.clone() * ca.clone();
     let word = [v.address(), v.at(CLK), f(O0), v.x(0), v.x(1), v.x(2), v.x(3)];
     let memory: E = bus.value(tag::MEMORY, &word);
-    let signed: Vec<A> = core::iter::once(v.at(CLK))
-        .chain((0..5).chain(8..12).map(|r| v.at(REGISTERS + r)))
-        .collect();
+    let signed: [A; 10] = core::array::from_fn(|i| match i {
+        0 => v.at(CLK),
+        1..=5 => v.at(REGISTERS + i - 1),
+        _ => v.at(REGISTERS + i + 2),
+    });
     let signature: E = bus.value(tag::SIGNATURE, &signed);
     let call: E = bus.value(tag::INPUT, &[v.at(VB), v.x(2), v.x(1)]);
     let call = call + E::embed(f(O3) + f(O2).doubled());
@@ -451,7 +451,7 @@ pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut B
         memory.scale(me.clone() - both.clone()) + signature.scale(both.clone()) + call.scale(ca.clone() - both.clone());
     bus.send_value(1, me + ca - both, message);
 
-    let mut op_word = zero;
+    let mut op_word = A::zero();
     for i in (0..WORD_LEN).rev() {
         op_word = op_word.doubled() + v.at(WORD_BITS + i);
     }

@@ -237,14 +237,15 @@ pub fn messages<A: Algebra, E: Extends<A>>(frame: &MainFrame<'_, A>, bus: &mut B
     let s = lanes(cur, STATE);
 
     // Input in row 0, output in row 7, the program's digest in row 7 of its last group: never two of them at once.
-    let input: Vec<A> = core::iter::once(id.clone()).chain(s.iter().cloned()).collect();
+    let input: [A; 9] = core::array::from_fn(|i| if i == 0 { id.clone() } else { s[i - 1].clone() });
     let input: E = bus.value(tag::HASH_IN, &input);
     let full = cur[FULL].clone();
-    let output: Vec<A> = [id.clone() * act.clone(), full.clone()]
-        .into_iter()
-        .chain((0..4).map(|i| s[i].clone()))
-        .chain((4..8).map(|i| full.clone() * s[i].clone()))
-        .collect();
+    let output: [A; 10] = core::array::from_fn(|i| match i {
+        0 => id.clone() * act.clone(),
+        1 => full.clone(),
+        2..=5 => s[i - 2].clone(),
+        _ => full.clone() * s[i - 2].clone(),
+    });
     let output: E = bus.value(tag::HASH_OUT, &output);
     let output = output + E::embed(rom.clone() * A::constant(tag::PROGRAM - tag::HASH_OUT));
     let served = (first.clone() + last.clone()) * act + last.clone() * (rom - next[ROM].clone());

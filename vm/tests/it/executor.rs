@@ -5,6 +5,7 @@ use starling_vm::executor::{CpuRow, MemoryAccess, Outcome, Recorder, RunInputs, 
 use starling_vm::field::Felt;
 use starling_vm::isa::{Instruction, OPCODES, Op};
 use starling_vm::program::Program;
+use starling_vm::schnorr::{SecretKey, Signature};
 use starling_vm::trap::{Trap, TrapKind};
 
 use crate::model::Model;
@@ -36,6 +37,7 @@ struct Count {
     ranges: usize,
     hashes: Vec<(u64, bool)>,
     bitwise: usize,
+    signatures: usize,
 }
 
 impl Recorder for Count {
@@ -57,6 +59,41 @@ impl Recorder for Count {
     fn pow2(&mut self, _: u32) {
         self.bitwise += 1;
     }
+    fn signature(&mut self, _: u64, _: [Felt; 5], _: [Felt; 4], _: [Felt; Signature::ELEMENTS]) {
+        self.signatures += 1;
+    }
+}
+
+#[test]
+fn a_signature_verifies_in_one_cycle() {
+    let key = SecretKey::derive(b"executor test");
+    let message = [1, 2, 3, 4].map(Felt::new);
+    let signature = key.sign(&message).to_elements();
+    let mut code: Vec<Instruction> = key
+        .public_key()
+        .to_elements()
+        .iter()
+        .zip(0..)
+        .map(|(x, r)| mov(r, x.as_int()))
+        .collect();
+    code.extend(message.iter().zip(8..).map(|(x, r)| mov(r, x.as_int())));
+    code.extend([Instruction::new(Op::Sig), Program::halt()]);
+    let program = Program::new(code).unwrap();
+    let mut inputs = RunInputs {
+        public: vec![],
+        advice: signature.to_vec(),
+    };
+    let mut count = Count::default();
+    assert_eq!(run_recorded(&program, &inputs, 100, &mut count).unwrap().advice_left, 0);
+    assert_eq!(count.signatures, 1);
+    for i in 0..inputs.advice.len() {
+        inputs.advice[i] += Felt::new(1);
+        let trap = run(&program, &inputs, 100).unwrap_err();
+        assert_eq!(name(&trap.kind), "SignatureInvalid");
+        inputs.advice[i] -= Felt::new(1);
+    }
+    inputs.advice.pop();
+    assert_eq!(name(&run(&program, &inputs, 100).unwrap_err().kind), "AdviceExhausted");
 }
 
 /// Runs `code` on the executor, recording and not, and on the model; all three must agree.

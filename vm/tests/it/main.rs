@@ -2,11 +2,14 @@
 #![allow(missing_docs)]
 
 mod asm;
+mod ecgfp5;
+mod examples;
 mod executor;
 mod isa;
 mod library;
 mod model;
 mod poseidon2;
+mod schnorr;
 mod stdlib_data;
 mod stdlib_integers;
 mod support;
