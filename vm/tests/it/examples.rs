@@ -213,6 +213,19 @@ fn execute(name: &str, io: &Io) -> Result<Outcome, Box<Trap>> {
     run(&load(name), &inputs, LIMIT)
 }
 
+/// The table of examples for `specs/vm.md`; what an example shows is the first line of its source.
+pub(crate) fn example_table() -> String {
+    let mut table = String::from("| example | what it shows | instructions | cycles |\n|---|---|---|---|\n");
+    for name in names() {
+        let text = std::fs::read_to_string(folder().join(format!("{name}.sasm"))).unwrap();
+        let about = text.lines().next().unwrap().trim_start_matches("# ");
+        let cycles = execute(&name, &natively(&name)).unwrap().cycles;
+        let length = load(&name).instructions().len();
+        table.push_str(&format!("| `{name}` | {about} | {length} | {cycles} |\n"));
+    }
+    table
+}
+
 // TESTS
 // ================================================================================================================
 
@@ -237,7 +250,6 @@ fn every_example_runs_as_its_native_counterpart() {
         let outcome = execute(&name, &io).unwrap_or_else(|trap| panic!("{name}: {trap}"));
         assert_eq!(ints(&outcome.outputs), io.outputs, "{name}");
         assert_eq!(outcome.advice_left, 0, "{name}");
-        println!("{name}: {} cycles", outcome.cycles);
     }
 }
 

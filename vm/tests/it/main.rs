@@ -10,6 +10,7 @@ mod library;
 mod model;
 mod poseidon2;
 mod schnorr;
+mod specs;
 mod stdlib_data;
 mod stdlib_integers;
 mod support;
