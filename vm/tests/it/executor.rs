@@ -170,10 +170,8 @@ fn every_opcode_does_what_the_model_does() {
             continue; // tested elsewhere
         }
         let mut runner = TestRunner::new(Config {
-            cases: 600,
             max_global_rejects: 1 << 20,
-            failure_persistence: None,
-            ..Config::default()
+            ..crate::support::cases(600)
         });
         let state = (
             one_instruction(index),
@@ -206,7 +204,7 @@ fn every_opcode_does_what_the_model_does() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(crate::support::cases(1_500))]
 
     #[test]
     fn random_programs_run_as_in_the_model(

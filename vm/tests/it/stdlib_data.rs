@@ -75,7 +75,7 @@ fn hash_packed(elements: &[u64], length: u64, domain: u64) -> Result<Called, Box
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(crate::support::cases(150))]
 
     #[test]
     fn lists_hash_as_natively(elements in prop::collection::vec(value(), 0..30), domain in value()) {
@@ -180,7 +180,7 @@ fn merkle(procedure: &str, first: &[Word], root: Word, index: u64, siblings: &[W
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::support::cases(60))]
 
     #[test]
     fn merkle_paths(depth in 1..=63_u64, index in any::<u64>(), wrong in 0..4_usize) {
@@ -237,7 +237,7 @@ fn sorted(procedure: &str, list: &[u64]) -> Result<Called, Box<Trap>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(crate::support::cases(150))]
 
     #[test]
     fn order_is_what_it_is_natively(

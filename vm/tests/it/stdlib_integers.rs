@@ -288,7 +288,7 @@ fn pair(count: usize) -> impl Strategy<Value = (BigUint, BigUint)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::support::cases(200))]
 
     #[test]
     fn u64_arithmetic((a, b) in pair(2)) {
@@ -317,7 +317,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::support::cases(60))]
 
     #[test]
     fn lying_u256_division_hints_are_caught((a, b) in pair(8), random in integer(8), element in any::<u32>()) {
