@@ -20,8 +20,10 @@ soak:
 bench:
 	$(CARGO) run --release --locked -p starling-air --example speed -- 16 local-100
 
+# Until the rollup runs: a program of the machine, run, proven with the settlement preset, and verified.
 devnet:
-	$(CARGO) run --locked -p starling-air --example speed -- 12 settle-100
+	$(CARGO) build --locked -p starling-node
+	scripts/prove-example
 
 fmt:
 	$(CARGO) fmt --all

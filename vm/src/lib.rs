@@ -52,6 +52,7 @@ pub mod isa;
 pub mod memory;
 pub mod poseidon2;
 pub mod program;
+pub mod program_file;
 pub mod schnorr;
 pub mod stdlib;
 pub mod trap;

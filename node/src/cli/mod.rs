@@ -1,0 +1,57 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod io;
+mod progress;
+mod vm;
+
+/// Exit code of a command that says no: a run trapped, a proof was refused, outputs differ.
+const REJECTED: u8 = 1;
+/// Exit code of a command that could not start: wrong usage, or a file that cannot be read.
+const UNUSABLE: u8 = 2;
+
+/// Starling: a STARK-native rollup.
+#[derive(Debug, Parser)]
+#[command(name = "starling", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Assemble, run, prove and verify programs of the machine.
+    #[command(subcommand)]
+    Vm(vm::VmCommand),
+}
+
+/// Why a command ended without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The answer is no.
+    #[error("{0}")]
+    Rejected(String),
+    /// The question cannot be asked.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Parses the command line and does what it says.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Vm(command) => vm::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(match error {
+                CliError::Rejected(_) => REJECTED,
+                CliError::Unusable(_) => UNUSABLE,
+            })
+        }
+    }
+}

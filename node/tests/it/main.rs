@@ -1,0 +1,4 @@
+//! Integration tests of the binary, one test binary so that it links once.
+#![allow(missing_docs)]
+
+mod vm;
