@@ -530,7 +530,7 @@ pub const OPCODES: [OpInfo; 61] = [
         operands: &[D, A, BImm],
         fixed_a: 0,
         semantics: "d = 1 if a < b, else 0, as canonical integers",
-        traps: "`NotU63`: the smaller of a and b, or their difference, is not below 2^63",
+        traps: "`NotU63`: the smaller of a and b, or their difference, is not below 2^63; or the high halves of both are 2^31 - 1",
         cost: "2 pairs",
     },
     OpInfo {

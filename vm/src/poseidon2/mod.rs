@@ -10,8 +10,10 @@
 use crate::algebra::Algebra;
 use crate::field::{Felt, Word};
 
+mod bytes;
 pub mod constants;
 
+pub use bytes::{BYTES_PER_ELEMENT, hash_bytes, pack_bytes};
 use constants::{DIAGONAL, EXTERNAL, INTERNAL};
 
 /// Lanes of the permutation.

@@ -351,7 +351,7 @@ const SOUP: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(crate::support::cases(3_000))]
 
     #[test]
     fn no_text_panics(text in "(?s).{0,200}") {
@@ -368,5 +368,72 @@ proptest! {
             }
             Err(errors) => prop_assert!(errors.iter().all(|e| !e.to_string().is_empty())),
         }
+    }
+}
+
+// PSEUDO-INSTRUCTIONS
+// ================================================================================================================
+
+/// Runs one line with r1 = a and r2 = b; what it leaves in r4.
+fn line(line: &str, a: u64, b: u64) -> Result<u64, u64> {
+    let text = format!("adv r1\nadv r2\nmov r4, 99\n{line}\nout r4, 0\nhalt");
+    match execute(&text, &[], &[a, b]) {
+        Ok(outcome) => Ok(outcome.outputs[0].as_int()),
+        Err(trap) => match trap.kind {
+            starling_vm::trap::TrapKind::Assert { code, .. } => Err(code),
+            other => panic!("{line} with {a}, {b}: {other}"),
+        },
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::support::cases(200))]
+
+    #[test]
+    fn shifts_and_rotations(a in any::<u32>(), n in 0..32_u32, corner in any::<bool>()) {
+        let a = if corner { u32::MAX } else { a };
+        let (x, y) = (u64::from(a), u64::from(n));
+        for (mnemonic, d, expected) in [
+            ("u32.shl", "r4", a << n),
+            ("u32.shr", "r4", a >> n),
+            ("u32.rotl", "p2", a.rotate_left(n)),
+            ("u32.rotr", "p2", a.rotate_right(n)),
+        ] {
+            prop_assert_eq!(line(&format!("{mnemonic} {d}, r1, {n}"), x, y), Ok(expected.into()), "{} {}", mnemonic, n);
+            prop_assert_eq!(line(&format!("{mnemonic} {d}, r1, r2"), x, y), Ok(expected.into()), "{} r{}", mnemonic, n);
+        }
+    }
+
+    #[test]
+    fn comparisons_and_complements(a in any::<u32>(), b in any::<u32>(), near in any::<bool>()) {
+        let b = if near { a.saturating_add(b % 3).saturating_sub(1) } else { b };
+        let (x, y) = (u64::from(a), u64::from(b));
+        prop_assert_eq!(line("u32.not r4, r1", x, y), Ok((!a).into()));
+        prop_assert_eq!(line("u32.gt r4, r1, r2", x, y), Ok((a > b).into()));
+        prop_assert_eq!(line("u32.le r4, r1, r2", x, y), Ok((a <= b).into()));
+        prop_assert_eq!(line("u32.ge r4, r1, r2", x, y), Ok((a >= b).into()));
+        prop_assert_eq!(line(&format!("u32.ge r4, r1, {b}"), x, y), Ok((a >= b).into()));
+        prop_assert_eq!(line("ne r4, r1, r2", x, y), Ok((a != b).into()));
+        prop_assert_eq!(line(&format!("ne r4, r1, {b}"), x, y), Ok((a != b).into()));
+        prop_assert_eq!(line("u32.bgt r1, r2, over\nmov r4, 0\nover: nop", x, y), Ok(if a > b { 99 } else { 0 }));
+        prop_assert_eq!(line("u32.ble r1, r2, over\nmov r4, 0\nover: nop", x, y), Ok(if a <= b { 99 } else { 0 }));
+        prop_assert_eq!(line("u32.assert.le r5, r1, r2, 7", x, y), if a <= b { Ok(99) } else { Err(7) });
+        prop_assert_eq!(line("assert.ne r5, r1, r2, 7", x, y), if a != b { Ok(99) } else { Err(7) });
+        prop_assert_eq!(line(&format!("assert.is r5, r1, {b}, 7"), x, y), if a == b { Ok(99) } else { Err(7) });
+    }
+
+    #[test]
+    fn field_pseudo_instructions(a in crate::support::value(), b in crate::support::value()) {
+        use crate::model::{inverse, mul, sub};
+        prop_assert_eq!(line("neg r4, r1", a, b), Ok(sub(0, a)));
+        prop_assert_eq!(line("not r4, r1", a, b), Ok((a == 0).into()));
+        if b != 0 {
+            prop_assert_eq!(line("div r4, r1, r2", a, b), Ok(mul(a, inverse(b))));
+        }
+        prop_assert_eq!(line("assert.nz r5, r1, 7", a, b), if a != 0 { Ok(99) } else { Err(7) });
+        prop_assert_eq!(line("assert.bool r5, r1, 7", a % 3, b), if a % 3 < 2 { Ok(99) } else { Err(7) });
+        prop_assert_eq!(line("fail r5, 7", a, b), Err(7));
+        prop_assert_eq!(line("nop", a, b), Ok(99));
+        prop_assert_eq!(line("mov r3, f\ncall r3\nhalt\nf: out r4, 0\nmov r4, r15\nout r15, 1\nhalt", a, b), Ok(99));
     }
 }

@@ -35,7 +35,7 @@ struct Count {
     cpu: Vec<CpuRow>,
     accesses: Vec<MemoryAccess>,
     ranges: usize,
-    hashes: Vec<u64>,
+    hashes: Vec<(u64, bool)>,
     bitwise: usize,
     signatures: usize,
 }
@@ -50,8 +50,8 @@ impl Recorder for Count {
     fn range(&mut self, _: u32, _: u32, _: bool) {
         self.ranges += 1;
     }
-    fn hash(&mut self, clk: u64, _: [Felt; 8], _: bool) {
-        self.hashes.push(clk);
+    fn hash(&mut self, clk: u64, _: [Felt; 8], full: bool) {
+        self.hashes.push((clk, full));
     }
     fn and(&mut self, _: u32, _: u32) {
         self.bitwise += 1;
@@ -170,10 +170,8 @@ fn every_opcode_does_what_the_model_does() {
             continue; // tested elsewhere
         }
         let mut runner = TestRunner::new(Config {
-            cases: 600,
             max_global_rejects: 1 << 20,
-            failure_persistence: None,
-            ..Config::default()
+            ..crate::support::cases(600)
         });
         let state = (
             one_instruction(index),
@@ -206,7 +204,7 @@ fn every_opcode_does_what_the_model_does() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(crate::support::cases(1_500))]
 
     #[test]
     fn random_programs_run_as_in_the_model(
@@ -259,7 +257,7 @@ fn the_recorder_sees_every_row_access_and_hash() {
     );
     let accesses: Vec<_> = count.accesses.iter().map(|a| (a.address, a.clk, a.write)).collect();
     assert_eq!(accesses, [(100, 4, true), (100, 5, false), (100, 8, false)]);
-    assert_eq!(count.hashes, [6, 8]);
+    assert_eq!(count.hashes, [(6, false), (8, true)]);
     assert_eq!(
         count.ranges, 4,
         "two pairs for each of the two range-checked instructions"

@@ -90,7 +90,7 @@ fn the_hash_covers_every_field() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(crate::support::cases(4_000))]
 
     #[test]
     fn instructions_decode_to_themselves(i in instruction()) {
@@ -121,7 +121,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::support::cases(300))]
 
     #[test]
     fn programs_survive_disassembly(

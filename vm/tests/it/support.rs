@@ -8,6 +8,19 @@ use starling_vm::isa::{Instruction, OPCODES, OpInfo, Operand};
 use starling_vm::program::Program;
 use starling_vm::trap::Trap;
 
+/// How often a property is tried: `count` times, ten times as often with `STARLING_SOAK`.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    let factor = if std::env::var_os("STARLING_SOAK").is_some() {
+        10
+    } else {
+        1
+    };
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(count * factor)
+    }
+}
+
 /// Far more cycles than any test needs.
 pub(crate) const LIMIT: u64 = 1 << 22;
 
