@@ -1,0 +1,6 @@
+//! Integration tests of the proof, one binary so that it links once.
+#![allow(missing_docs)]
+
+mod honest;
+mod support;
+mod wire;

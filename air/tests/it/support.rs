@@ -1,0 +1,74 @@
+//! Honest toy proofs for the tests.
+
+use starling_air::adapter::{PublicInputs, Shape, seed_words};
+use starling_air::keccak::{SettleCoin, SettleHasher};
+use starling_air::toy::{Toy, ToyProver};
+use starling_air::wire::{Codec, settle_options};
+use starling_vm::field::Felt;
+use winter_air::ProofOptions;
+use winterfell::Prover;
+use winterfell::math::FieldElement;
+
+pub(crate) type ToyCodec<'a> = Codec<'a, Toy, SettleHasher, SettleCoin>;
+
+/// A statement about the toy.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) program: [Felt; 4],
+    pub(crate) inputs: Vec<Felt>,
+    pub(crate) outputs: Vec<Felt>,
+}
+
+impl Statement {
+    pub(crate) fn example() -> Self {
+        let program = [1, 2, 3, 0xffff_ffff_0000_0000].map(Felt::new);
+        Self {
+            program,
+            inputs: vec![Felt::new(9), Felt::ZERO],
+            outputs: vec![Felt::new(77)],
+        }
+    }
+
+    pub(crate) fn words(&self) -> Vec<Felt> {
+        let counts = [self.inputs.len(), self.outputs.len()].map(|len| Felt::new(len as u64));
+        [&self.program[..], &counts, &self.inputs, &self.outputs].concat()
+    }
+
+    pub(crate) fn public(&self, toy: Toy, identity: &[u8; 32], options: &ProofOptions) -> PublicInputs<Toy> {
+        PublicInputs {
+            definition: toy,
+            seed: seed_words(identity, options, &self.words()),
+            messages: Toy::messages(&self.program, &self.inputs, &self.outputs),
+        }
+    }
+}
+
+/// An AIR, its options, a statement and a proof of it.
+pub(crate) struct Honest {
+    pub(crate) shape: Shape,
+    pub(crate) public: PublicInputs<Toy>,
+    pub(crate) proof: winterfell::Proof,
+}
+
+impl Honest {
+    pub(crate) fn new(toy: Toy, log_length: u32, options: ProofOptions) -> Self {
+        let statement = Statement::example();
+        let public = statement.public(toy, &[7; 32], &options);
+        let trace = toy.trace(1 << log_length, &public.messages);
+        let prover = ToyProver::<SettleHasher, SettleCoin>::new(public.clone(), options.clone());
+        let proof = prover.prove(trace).expect("the toy proves");
+        Self {
+            shape: Shape::new(&toy, &options, (9, 20)),
+            public,
+            proof,
+        }
+    }
+
+    pub(crate) fn settle(toy: Toy, log_length: u32) -> Self {
+        Self::new(toy, log_length, settle_options(41, 16, 127))
+    }
+
+    pub(crate) fn codec(&self) -> ToyCodec<'_> {
+        Codec::new(&self.shape, &self.public).expect("cubic")
+    }
+}
