@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use rayon::prelude::*;
 use starling_vm::ecgfp5::{Affine, Gf5};
 use starling_vm::field::{Felt, Word};
-use starling_vm::schnorr::ladder::{Digit, Digits, run_batch};
-use starling_vm::schnorr::{Challenge, PublicKey, SecretKey, Signature, walk};
+use starling_vm::schnorr::ladder::{Digit, Digits, Walk, run_batch};
+use starling_vm::schnorr::{Challenge, PublicKey, SecretKey, Signature};
 
 use super::{Columns, FINISH, GROUP, HashCall, ROWS, WIDTH, capacity, hash_id};
 
@@ -27,17 +27,45 @@ pub struct Request {
 }
 
 impl Request {
-    fn challenge(&self) -> Challenge {
-        Challenge::new(self.signature.r(), &Gf5(self.key.to_elements()), &self.message)
+    /// What the chip's rows are made of.
+    pub fn witness(&self) -> Witness {
+        Witness {
+            clk: self.clk,
+            key: self.key,
+            s: *self.signature.s(),
+            challenge: Challenge::new(self.signature.r(), &Gf5(self.key.to_elements()), &self.message),
+        }
     }
 
     /// The permutations that the chip asks for when it serves this request.
     pub fn hash_calls(&self) -> [HashCall; 3] {
-        let challenge = self.challenge();
+        let challenge = self.witness().challenge;
         core::array::from_fn(|k| HashCall {
             id: hash_id(self.clk, k as u64 + 1),
             input: challenge.inputs[k],
         })
+    }
+}
+
+/// What the rows of a block are made of. The commitment and the message stand in the challenge's inputs.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// The cycle of the instruction.
+    pub clk: u64,
+    /// The key.
+    pub key: PublicKey,
+    /// The scalar.
+    pub s: [u32; 10],
+    /// The challenge.
+    pub challenge: Challenge,
+}
+
+impl Witness {
+    fn digits(&self) -> Digits<'_> {
+        Digits {
+            s: &self.s,
+            challenge: &self.challenge,
+        }
     }
 }
 
@@ -76,17 +104,34 @@ const BATCH: usize = 32;
 /// # Panics
 /// When there is no room.
 pub fn fill(columns: &mut [Vec<Felt>], layout: &Columns, requests: &[Request]) -> Result<(), Invalid> {
+    let witnesses: Vec<Witness> = requests.iter().map(Request::witness).collect();
+    fill_with(columns, layout, &witnesses)
+}
+
+/// As [fill], from witnesses that need not belong to a valid signature: only the schedule must have no exceptional case
+/// and end at the commitment. For tests that play a cheating prover.
+///
+/// # Errors
+/// When there is an exceptional case, or the end is not the commitment.
+///
+/// # Panics
+/// When there is no room.
+pub fn fill_with(columns: &mut [Vec<Felt>], layout: &Columns, witnesses: &[Witness]) -> Result<(), Invalid> {
     let length = columns[layout.x].len();
     let blocks = capacity(length);
-    assert!(requests.len() <= blocks, "{} requests in {length} rows", requests.len());
-    let served: Vec<Block> = requests
+    assert!(
+        witnesses.len() <= blocks,
+        "{} requests in {length} rows",
+        witnesses.len()
+    );
+    let served: Vec<Block> = witnesses
         .par_chunks(BATCH)
-        .map(|requests| block_rows(requests, true))
+        .map(|witnesses| block_rows(witnesses, true))
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .flatten()
         .collect();
-    let idle = block_rows(core::slice::from_ref(&*IDLE), false)?.remove(0);
+    let idle = block_rows(&[IDLE.witness()], false)?.remove(0);
 
     // Block 0 is cut at its start, so that the last block ends with the trace.
     let cut = ROWS - length % ROWS;
@@ -128,29 +173,33 @@ const LANE: usize = 33;
 const FIRST_POINT: usize = 2 * GROUP + 39;
 
 /// The rows of blocks, but for what depends on the block's number.
-fn block_rows(requests: &[Request], active: bool) -> Result<Vec<Block>, Invalid> {
+fn block_rows(witnesses: &[Witness], active: bool) -> Result<Vec<Block>, Invalid> {
     let layout = Columns::new(0, 0, 0);
-    let challenges: Vec<Challenge> = requests.iter().map(Request::challenge).collect();
-    let walks: Vec<_> = requests
+    let walks: Vec<Walk<'_>> = witnesses
         .iter()
-        .zip(&challenges)
-        .map(|(request, challenge)| walk(&request.key, &request.signature, challenge))
+        .map(|witness| Walk {
+            table: witness.key.table(),
+            digits: witness.digits(),
+        })
         .collect();
-    let mut blocks = vec![vec![[ZERO; WIDTH]; ROWS]; requests.len()];
+    let mut blocks = vec![vec![[ZERO; WIDTH]; ROWS]; witnesses.len()];
     let ends = run_batch(&walks, |n, j, step| {
         let row = &mut blocks[n][j];
-        let t = requests[n].key.table().points[step.digit.index()];
+        let t = witnesses[n].key.table().points[step.digit.index()];
         let t = if step.digit.positive { t } else { -t };
         put_point(row, layout.x, &step.a);
         put(row, layout.i, &step.first_inverse);
         put(row, layout.j, &step.second_inverse);
         put_point(row, layout.tx, &t);
     });
-    for (n, request) in requests.iter().enumerate() {
-        let end = ends[n].ok().filter(|end| end.x == *request.signature.r());
-        let end = end.ok_or(Invalid { clk: request.clk })?;
-        digits_and_words(&layout, &mut blocks[n], request, &challenges[n]);
-        finish(&layout, &mut blocks[n], request, &challenges[n], &end, active)?;
+    for (n, witness) in witnesses.iter().enumerate() {
+        let invalid = Invalid { clk: witness.clk };
+        let end = ends[n].map_err(|_| invalid)?;
+        if end.x.0[..] != witness.challenge.inputs[0][..5] {
+            return Err(invalid);
+        }
+        digits_and_words(&layout, &mut blocks[n], witness);
+        finish(&layout, &mut blocks[n], witness, &end, active).ok_or(invalid)?;
     }
     Ok(blocks)
 }
@@ -169,11 +218,8 @@ fn sign(positive: bool) -> Felt {
 }
 
 /// The columns that run through all rows of a block: digits, words, group flags.
-fn digits_and_words(layout: &Columns, block: &mut Block, request: &Request, challenge: &Challenge) {
-    let digits = Digits {
-        s: request.signature.s(),
-        challenge,
-    };
+fn digits_and_words(layout: &Columns, block: &mut Block, witness: &Witness) {
+    let (digits, challenge) = (witness.digits(), &witness.challenge);
     let (mut lane, mut ones, mut kept) = (ZERO, ONE, [ZERO; 2]);
     for (j, row) in block.iter_mut().enumerate() {
         let (group, t) = (j / GROUP, j % GROUP);
@@ -216,15 +262,9 @@ fn digits_and_words(layout: &Columns, block: &mut Block, request: &Request, chal
 }
 
 /// The finishing rows.
-fn finish(
-    layout: &Columns,
-    block: &mut Block,
-    request: &Request,
-    challenge: &Challenge,
-    end: &Affine,
-    active: bool,
-) -> Result<(), Invalid> {
-    let w = Gf5(request.key.to_elements());
+fn finish(layout: &Columns, block: &mut Block, witness: &Witness, end: &Affine, active: bool) -> Option<()> {
+    let challenge = &witness.challenge;
+    let w = Gf5(witness.key.to_elements());
     let first = 2 * GROUP + FINISH;
     put_point(&mut block[first], layout.x, end);
     for k in 0..3 {
@@ -234,7 +274,7 @@ fn finish(
             row[layout.x..layout.x + 5].copy_from_slice(&lanes[..5]);
             row[layout.j..layout.j + 3].copy_from_slice(&lanes[5..]);
             put(row, layout.tx, &w);
-            row[layout.ty] = Felt::new(request.clk);
+            row[layout.ty] = Felt::new(witness.clk);
             row[layout.ty + 1] = Felt::new(u64::from(active));
         }
     }
@@ -243,14 +283,14 @@ fn finish(
         row[layout.i..layout.i + 4].copy_from_slice(&challenge.inputs[2][..4]);
     }
 
-    let (q, root) = Affine::decode_with_root(w).ok_or(Invalid { clk: request.clk })?;
+    let (q, root) = Affine::decode_with_root(w)?;
     let row = &mut block[first + 6];
     put_point(row, layout.x, &q);
     put(row, layout.j, &root);
     put(row, layout.tx, &w);
-    row[layout.ty] = Felt::new(request.clk);
+    row[layout.ty] = Felt::new(witness.clk);
     row[layout.ty + 1] = Felt::new(u64::from(active));
-    let table = request.key.table();
+    let table = witness.key.table();
     let mut uses = [0u64; 4];
     for row in &block[..first] {
         uses[(row[layout.u] == ONE) as usize + 2 * (row[layout.v] == ONE) as usize] += 1;
@@ -265,5 +305,5 @@ fn finish(
         row[layout.j] = Felt::new(uses[index]);
     }
     put_point(&mut block[FIRST_POINT + 4], layout.x, &q);
-    Ok(())
+    Some(())
 }

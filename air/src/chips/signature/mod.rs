@@ -247,7 +247,7 @@ fn phases<A: Algebra>(c: &Columns, frame: &MainFrame<'_, A>, rows: &Rows<A>, out
             phase.clone() * (phase.clone() - A::one()),
         );
     }
-    out.zero("signature: a group has one flag", first.clone() * second.clone());
+    // Two flags at once would be followed by the flag -1.
     out.zero(
         "signature: the first group follows the third",
         next[c.phase[0]].clone() - first.clone() - rows.last.clone() * (third - first.clone()),
