@@ -207,7 +207,7 @@ fn degrees() {
     let mut out: Vec<(&'static str, Degree)> = Vec::new();
     signature::constraints(&layout(), &frame, &mut out);
     let highest = out.iter().map(|(_, d)| d.0).max();
-    let mut bus = BusColumns::new(&vec![Degree(0); 2], 1);
+    let mut bus = BusColumns::new(&[Degree(0); 2], 1);
     signature::messages(&layout(), &frame, &mut bus);
     let (n, d) = bus.columns()[0].parts();
     println!(
