@@ -377,6 +377,48 @@ fn a_challenge_that_is_not_the_hash_is_refused() {
 }
 
 #[test]
+fn the_challenge_is_of_this_commitment_key_and_message() {
+    // A hash of something else, which the hash chip confirms: every lane of the three inputs in turn.
+    let victim = request(5, 1);
+    let words = [1 << 40, 2 << 40, 3 << 40];
+    let mut honest = simulated(5, &victim, S, words);
+    lie(&mut honest, words.map(Some));
+    let row = |chip: &Chip, k: usize| chip.start(1) + 2 * GROUP + FINISH + 2 * k;
+    for k in 0..3 {
+        for lane in 0..8 {
+            let mut witness = honest.clone();
+            witness.challenge.inputs[k][lane] += ONE;
+            let mut chip = Chip::with(512, core::slice::from_ref(&honest));
+            let i = row(&chip, k);
+            let l = layout();
+            chip.columns[if lane < 5 { l.x + lane } else { l.j + lane - 5 }][i] += ONE;
+            let balanced = chip.balanced_with(core::slice::from_ref(&victim), core::slice::from_ref(&witness));
+            let expected = match (k, lane) {
+                // The commitment is the accumulator, and h1 its feed-forward.
+                (0, 0..5) => {
+                    "signature: the next x is that of 2A + T, of U where a block starts, of Q where the points are"
+                }
+                (0, _) => "signature: the first input ends with w0, w1, w2",
+                (1, 0..4) | (2, 0..4) => {
+                    "signature: the second input starts with w3, w4, the domain and 0, the third with h1"
+                }
+                (2, _) => "signature: the third input ends with h2, the second output with the feed-forward",
+                _ => "",
+            };
+            if expected.is_empty() {
+                // The message is the request's: the cpu's bus tells.
+                assert_eq!(chip.broken(), []);
+                assert!(!balanced, "input {k} lane {lane}");
+            } else {
+                assert!(chip.broken_names().contains(expected), "input {k} lane {lane}");
+                assert!(chip.broken_names().len() == 1 || k == 0 && lane < 5);
+                assert!(balanced, "input {k} lane {lane}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_challenge_word_that_is_not_canonical_is_refused() {
     let victim = request(5, 1);
     for k in 0..3 {

@@ -528,7 +528,7 @@ pub fn hash_id(clk: u64, k: u64) -> u64 {
     4 * clk + k
 }
 
-/// Signatures that a trace of `length` rows has room for: the rows before the last whole blocks are too few for one.
+/// Signatures that a trace of `length` rows has room for. The rows that are left over come first: the end of block 0.
 pub fn capacity(length: usize) -> usize {
     length / ROWS
 }
