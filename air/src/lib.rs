@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod bus;
+pub mod codegen;
 pub mod definition;
 pub mod keccak;
 pub mod toy;

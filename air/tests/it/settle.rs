@@ -1,0 +1,82 @@
+//! The contracts against the Rust verifier.
+
+use rand::SeedableRng;
+use starling_air::bus::Side;
+use starling_air::codegen::{PublicBuses, Recording};
+use starling_air::toy::Toy;
+use starling_air::wire::Ext;
+use starling_vm::field::{Felt, MODULUS};
+use winterfell::math::FieldElement;
+
+use crate::chain::Verifier;
+use crate::codegen::inputs;
+use crate::support::{Honest, Statement};
+
+pub(crate) const TOY: Toy = Toy { copies: 2 };
+pub(crate) const BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3, Side::Minus)]);
+
+/// An element as a word of three 80-bit lanes.
+fn packed(element: &Ext) -> [u8; 32] {
+    let limbs = element.to_base_elements().map(|limb| u128::from(limb.as_int()));
+    let mut word = [0; 32];
+    for (i, limb) in limbs.into_iter().enumerate() {
+        let end = 32 - 10 * i;
+        word[end - 10..end].copy_from_slice(&limb.to_be_bytes()[6..]);
+    }
+    word
+}
+
+fn unpacked(word: &[u8]) -> Ext {
+    let limb = |i: usize| {
+        let end = 32 - 10 * i;
+        let value = word[end - 10..end]
+            .iter()
+            .fold(0u128, |value, byte| value << 8 | u128::from(*byte));
+        assert!(value < u128::from(MODULUS), "a lane is not reduced");
+        Felt::new(value as u64)
+    };
+    Ext::new(limb(0), limb(1), limb(2))
+}
+
+#[test]
+fn evaluators_agree_with_the_interpreter_on_random_frames() {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+    let honest = Honest::settle(TOY, 9);
+    let recording = Recording::new(&TOY);
+    let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+    let mut gas = 0;
+    for i in 0..1000 {
+        let (values, _) = inputs(&recording, &honest.public, 9 + i % 12, &mut rng);
+        let data: Vec<u8> = values.iter().flat_map(packed).collect();
+        let mut sums = [Ext::ZERO; 3];
+        gas = 0;
+        for evaluator in verifier.evaluators.clone() {
+            let outcome = verifier.chain.call(evaluator, data.clone());
+            gas += outcome.execution;
+            let output = outcome.result.expect("evaluates");
+            output
+                .chunks_exact(32)
+                .zip(&mut sums)
+                .for_each(|(word, sum)| *sum += unpacked(word));
+        }
+        assert_eq!(sums, recording.combine(&values));
+    }
+    println!("{gas} gas for {} nodes", recording.graph.nodes().len());
+}
+
+#[test]
+fn honest_proofs_are_accepted() {
+    let recording = Recording::new(&TOY);
+    for log_length in [9, 10, 11, 12, 13] {
+        let honest = Honest::settle(TOY, log_length);
+        let bytes = honest.codec().encode(&honest.proof).expect("encodes").concat();
+        honest.codec().verify(&bytes).expect("the Rust verifier accepts");
+        let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+        let outcome = verifier.verify(&Statement::example(), &bytes);
+        println!(
+            "2^{log_length} rows: {} bytes of calldata, {} gas paid: execution {}, calldata {}",
+            outcome.bytes, outcome.used, outcome.execution, outcome.floor
+        );
+        outcome.result.expect("the contract accepts");
+    }
+}

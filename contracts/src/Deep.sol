@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import { CubicField } from "./CubicField.sol";
+import { Fri } from "./Fri.sol";
+import { MerkleBatch } from "./MerkleBatch.sol";
+
+/// @title Openings of the committed tables, combined into values of the DEEP polynomial.
+/// @notice Every row is hashed from the very bytes whose limbs are checked and combined.
+library Deep {
+    /// @notice A limb is not below the modulus.
+    error Deep__NotCanonical();
+    /// @notice The rows of the table with this root are not those that it commits to.
+    error Deep__TableRoot(bytes32 root);
+
+    uint256 private constant P = 0xffffffff00000001;
+    uint256 private constant OFFSET = 7;
+
+    /// @notice A committed table.
+    /// @param coefficients Its columns' coefficients, a word each, in memory.
+    /// @param width Its columns.
+    /// @param limbs Limbs of a column's values: 1 or 3.
+    /// @param depth The depth of its tree.
+    /// @param root The root of its tree.
+    struct Table {
+        uint256 coefficients;
+        uint256 width;
+        uint256 limbs;
+        uint256 depth;
+        bytes32 root;
+    }
+
+    /// @notice What is claimed about the combination of all columns.
+    /// @param z The out-of-domain point.
+    /// @param next The point after it, gz.
+    /// @param atZ The value at z.
+    /// @param atNext The value at gz.
+    struct Claims {
+        uint256 z;
+        uint256 next;
+        uint256 atZ;
+        uint256 atNext;
+    }
+
+    /// @notice Adds each row's combination to `sums`, and checks the rows against the table's root.
+    /// @param positions The rows' positions, ascending.
+    /// @param sums A word a row, in memory.
+    /// @param source Where the rows start in calldata; the Merkle nodes follow them.
+    /// @return Where the nodes end.
+    function open(Table memory table, uint256[] memory positions, uint256 sums, uint256 source)
+        internal
+        pure
+        returns (uint256)
+    {
+        uint256 count = positions.length;
+        uint256 entries;
+        assembly ("memory-safe") {
+            entries := mload(0x40)
+            mstore(0x40, add(entries, shl(5, add(count, 1))))
+        }
+        uint256 size = 8 * table.width * table.limbs;
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 sum = table.limbs == 1
+                ? _base(source, table.coefficients, table.width)
+                : _extension(source, table.coefficients, table.width);
+            uint256 position = positions[i];
+            assembly ("memory-safe") {
+                let at := add(sums, shl(5, i))
+                mstore(at, add(mload(at), sum))
+                // Hash tag and row above the free memory pointer.
+                let row := mload(0x40)
+                mstore8(row, 0)
+                calldatacopy(add(row, 1), source, size)
+                let leaf := keccak256(row, add(size, 1))
+                mstore(
+                    add(entries, shl(5, i)),
+                    or(and(leaf, 0xffffffffffffffffffffffffffffffffffffffffffffffffff00000000000000), position)
+                )
+                source := add(source, size)
+            }
+        }
+        bytes32 found;
+        (found, source) = MerkleBatch.root(entries, count, table.depth, source);
+        if (found != table.root) revert Deep__TableRoot(table.root);
+        return source;
+    }
+
+    /// @notice The combination of a row of base field elements.
+    function _base(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256 sum) {
+        uint256 bad;
+        assembly ("memory-safe") {
+            let c0 := 0
+            let c1 := 0
+            let c2 := 0
+            let end := add(coefficients, shl(5, width))
+            for {} lt(coefficients, end) { coefficients := add(coefficients, 0x20) } {
+                let value := shr(192, calldataload(source))
+                source := add(source, 8)
+                bad := or(bad, iszero(lt(value, P)))
+                let coefficient := mload(coefficients)
+                c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
+                c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
+                c2 := add(c2, mul(value, shr(160, coefficient)))
+            }
+            sum := or(mod(c0, P), or(shl(80, mod(c1, P)), shl(160, mod(c2, P))))
+        }
+        if (bad != 0) revert Deep__NotCanonical();
+    }
+
+    /// @notice The combination of a row of extension elements.
+    function _extension(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256 sum) {
+        for (uint256 i = 0; i < width; ++i) {
+            (uint256 value, bool canonical) = read(source);
+            if (!canonical) revert Deep__NotCanonical();
+            uint256 coefficient;
+            assembly ("memory-safe") {
+                coefficient := mload(add(coefficients, shl(5, i)))
+                source := add(source, 24)
+            }
+            sum += CubicField.mul(value, coefficient);
+        }
+        return CubicField.reduce(sum);
+    }
+
+    /// @notice An extension element in calldata, and whether its limbs are canonical.
+    function read(uint256 source) internal pure returns (uint256 value, bool canonical) {
+        assembly ("memory-safe") {
+            let word := calldataload(source)
+            let c0 := shr(192, word)
+            let c1 := and(shr(128, word), 0xffffffffffffffff)
+            let c2 := and(shr(64, word), 0xffffffffffffffff)
+            canonical := and(and(lt(c0, P), lt(c1, P)), lt(c2, P))
+            value := or(c0, or(shl(80, c1), shl(160, c2)))
+        }
+    }
+
+    /// @notice The inverses of the generator's powers at the positions: a list of words in memory.
+    function inversePowers(uint256[] memory positions, uint256 logDomain) internal pure returns (uint256 inverses) {
+        uint256 count = positions.length;
+        uint256 generator = Fri.generator(logDomain);
+        assembly ("memory-safe") {
+            inverses := mload(0x40)
+            let table := add(inverses, shl(5, count))
+            mstore(0x40, table)
+            // The generator's squares stand above the free memory pointer.
+            for { let bit := 0 } lt(bit, logDomain) { bit := add(bit, 1) } {
+                mstore(add(table, shl(5, bit)), generator)
+                generator := mulmod(generator, generator, P)
+            }
+            let size := shl(logDomain, 1)
+            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
+                let exponent := sub(size, mload(add(add(positions, 0x20), shl(5, i))))
+                let power := 1
+                // An exponent of `size` itself is that of position 0: its only bit is above the table.
+                for { let at := table } lt(at, add(table, shl(5, logDomain))) { at := add(at, 0x20) } {
+                    if and(exponent, 1) { power := mulmod(power, mload(at), P) }
+                    exponent := shr(1, exponent)
+                }
+                mstore(add(inverses, shl(5, i)), power)
+            }
+        }
+    }
+
+    /// @notice Turns the rows' combinations into values of the DEEP polynomial, in place.
+    /// @param sums The combinations, a word each, in memory.
+    /// @param inverses The inverses of the generator's powers at the positions.
+    /// @param count How many there are.
+    /// @param logDomain log2 of the size of the domain.
+    function divide(Claims memory claims, uint256 sums, uint256 inverses, uint256 count, uint256 logDomain)
+        internal
+        pure
+    {
+        // Numerators and denominators first, then one inversion for all.
+        uint256 lists;
+        assembly ("memory-safe") {
+            lists := mload(0x40)
+            mstore(0x40, add(lists, shl(6, add(count, 1))))
+        }
+        unchecked {
+            uint256 product = 1;
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 d0;
+                uint256 d1;
+                {
+                    uint256 power = CubicField.pow(_word(inverses + 32 * i), (1 << logDomain) - 1);
+                    uint256 x = mulmod(OFFSET, power, P);
+                    d0 = CubicField.sub(x, claims.z);
+                    d1 = CubicField.sub(x, claims.next);
+                }
+                uint256 sum = _word(sums + 32 * i);
+                uint256 numerator =
+                    CubicField.mul(CubicField.sub(sum, claims.atZ), d1) + CubicField.mul(CubicField.sub(sum, claims.atNext), d0);
+                _store(sums + 32 * i, CubicField.reduce(numerator));
+                d0 = CubicField.mul(d0, d1);
+                // The denominators, and before each the product of those before it.
+                _store(lists + 64 * i, product);
+                _store(lists + 64 * i + 32, d0);
+                product = CubicField.mul(product, d0);
+            }
+            product = CubicField.inv(product);
+            for (uint256 i = count; i > 0;) {
+                --i;
+                uint256 inverse = CubicField.mul(product, _word(lists + 64 * i));
+                product = CubicField.mul(product, _word(lists + 64 * i + 32));
+                _store(sums + 32 * i, CubicField.mul(_word(sums + 32 * i), inverse));
+            }
+        }
+    }
+
+    function _word(uint256 pointer) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(pointer)
+        }
+    }
+
+    function _store(uint256 pointer, uint256 value) private pure {
+        assembly ("memory-safe") {
+            mstore(pointer, value)
+        }
+    }
+}
