@@ -148,11 +148,45 @@ impl Verifier {
 
     /// The one-transaction path.
     pub(crate) fn verify(&mut self, statement: &Statement, proof: &[u8]) -> Outcome {
-        let data = call(
+        self.send(
             "verify(bytes32,uint64[],uint64[],bytes)",
             &statement.arguments(&[Argument::Bytes(proof)]),
-        );
-        self.chain.call(self.address, data)
+        )
+    }
+
+    /// The first of three steps.
+    pub(crate) fn begin(&mut self, statement: &Statement, head: &[u8]) -> Outcome {
+        self.send(
+            "begin(bytes32,uint64[],uint64[],bytes)",
+            &statement.arguments(&[Argument::Bytes(head)]),
+        )
+    }
+
+    /// The second of three steps.
+    pub(crate) fn open(&mut self, session: &[[u8; 32]], openings: &[u8]) -> Outcome {
+        self.send(
+            "open(uint256[],bytes)",
+            &[Argument::RawWords(session), Argument::Bytes(openings)],
+        )
+    }
+
+    /// The last of three steps.
+    pub(crate) fn finish(&mut self, session: &[[u8; 32]], values: &[[u8; 32]], fri: &[u8]) -> Outcome {
+        let arguments = [
+            Argument::RawWords(session),
+            Argument::RawWords(values),
+            Argument::Bytes(fri),
+        ];
+        self.send("finish(uint256[],uint256[],bytes)", &arguments)
+    }
+
+    /// A call that only reads.
+    pub(crate) fn query(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
+        self.send(signature, arguments).result.expect("a view")
+    }
+
+    fn send(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Outcome {
+        self.chain.call(self.address, call(signature, arguments))
     }
 }
 
@@ -220,4 +254,21 @@ pub(crate) fn call(signature: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
         }
     }
     [&selector(signature)[..], &head, &tail].concat()
+}
+
+/// The errors of a contract, by selector.
+pub(crate) fn error_names(name: &str) -> std::collections::HashMap<[u8; 4], String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
+    let text = std::fs::read_to_string(folder.join(name).with_extension("json")).expect("an artifact");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let abi = json["abi"].as_array().expect("an ABI");
+    abi.iter()
+        .filter(|item| item["type"] == "error")
+        .map(|item| {
+            let inputs = item["inputs"].as_array().expect("inputs").iter();
+            let types: Vec<&str> = inputs.map(|input| input["type"].as_str().expect("a type")).collect();
+            let name = item["name"].as_str().expect("a name").to_string();
+            (selector(&format!("{name}({})", types.join(","))), name)
+        })
+        .collect()
 }

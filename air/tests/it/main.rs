@@ -2,6 +2,7 @@
 
 mod chain;
 mod codegen;
+mod differential;
 mod settle;
 mod support;
 mod wire;

@@ -8,7 +8,7 @@ use starling_air::wire::Ext;
 use starling_vm::field::{Felt, MODULUS};
 use winterfell::math::FieldElement;
 
-use crate::chain::Verifier;
+use crate::chain::{Argument, Outcome, Verifier, selector, word};
 use crate::codegen::inputs;
 use crate::support::{Honest, Statement};
 
@@ -79,4 +79,83 @@ fn honest_proofs_are_accepted() {
         );
         outcome.result.expect("the contract accepts");
     }
+}
+
+/// Words of a list that a call returned.
+fn returned_words(output: &[u8]) -> Vec<[u8; 32]> {
+    output[64..]
+        .chunks_exact(32)
+        .map(|word| word.try_into().expect("a word"))
+        .collect()
+}
+
+#[test]
+fn a_proof_is_accepted_in_steps_by_anyone() {
+    let recording = Recording::new(&TOY);
+    let statement = Statement::example();
+    let honest = Honest::settle(TOY, 10);
+    let other = Honest::settle(TOY, 9);
+    let sections = honest.codec().encode(&honest.proof).expect("encodes");
+    let others = other.codec().encode(&other.proof).expect("encodes");
+    let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+
+    let is_proven = |verifier: &mut Verifier| {
+        let digest = verifier.query("statementOf(bytes32,uint64[],uint64[])", &statement.arguments(&[]));
+        let digest: [u8; 32] = digest.try_into().expect("a word");
+        verifier.query("isProven(bytes32)", &[Argument::Word(digest)])[31] == 1
+    };
+    let show = |name: &str, outcome: &Outcome| {
+        println!(
+            "{name}: {} bytes of calldata, {} gas paid: execution {}, calldata {}",
+            outcome.bytes, outcome.used, outcome.execution, outcome.floor
+        );
+    };
+
+    // Nothing can be opened or finished before it was begun.
+    let fake = vec![word(0); 15];
+    assert!(verifier.open(&fake, &sections.openings).result.is_err());
+    assert!(verifier.finish(&fake, &[], &sections.fri).result.is_err());
+
+    // Twice, as if somebody had copied the step.
+    let first = verifier.begin(&statement, &sections.head);
+    show("begin", &first);
+    let session = returned_words(&first.result.expect("begins"));
+    assert_eq!(
+        returned_words(&verifier.begin(&statement, &sections.head).result.expect("begins again")),
+        session
+    );
+    let other_session = returned_words(&verifier.begin(&statement, &others.head).result.expect("begins another"));
+
+    // A step of another proof, or a changed session, serves nothing.
+    assert!(verifier.open(&session, &others.openings).result.is_err());
+    assert!(verifier.open(&other_session, &sections.openings).result.is_err());
+    for i in 0..session.len() {
+        let mut changed = session.clone();
+        changed[i][31] ^= 1;
+        assert_eq!(
+            verifier.open(&changed, &sections.openings).error(),
+            Some(selector("StarkVerifier__NoFact(bytes32)"))
+        );
+    }
+    let opened = verifier.open(&session, &sections.openings);
+    show("open", &opened);
+    let values = returned_words(&opened.result.expect("opens"));
+    let other_values = returned_words(&verifier.open(&other_session, &others.openings).result.expect("opens"));
+
+    let mut changed = values.clone();
+    changed[0][31] ^= 1;
+    for wrong in [&changed, &other_values] {
+        let outcome = verifier.finish(&session, wrong, &sections.fri);
+        assert_eq!(outcome.error(), Some(selector("StarkVerifier__NoFact(bytes32)")));
+    }
+    assert!(verifier.finish(&session, &values, &others.fri).result.is_err());
+    assert!(!is_proven(&mut verifier));
+    let finished = verifier.finish(&session, &values, &sections.fri);
+    show("finish", &finished);
+    finished.result.expect("finishes");
+    assert!(is_proven(&mut verifier));
+    verifier
+        .finish(&session, &values, &sections.fri)
+        .result
+        .expect("finishes again");
 }
