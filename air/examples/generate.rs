@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use starling_air::codegen::{Contract, Emitter, Recording};
+use starling_air::machine::{ChipSet, Machine};
 use starling_air::toy::Toy;
 
 fn contracts() -> Vec<Contract> {
-    Emitter::new(&Recording::new(&Toy { copies: 2 }), "Toy").contracts()
+    let mut contracts = Emitter::new(&Recording::new(&Toy { copies: 2 }), "Toy").contracts();
+    contracts.extend(Emitter::new(&Recording::new(&Machine::new(ChipSet::Core)), "Core").contracts());
+    contracts
 }
 
 fn main() -> ExitCode {

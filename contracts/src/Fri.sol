@@ -92,16 +92,16 @@ library Fri {
             uint256 folded = _allocate(3 * total);
             uint256 count = 0;
             for (uint256 i = 0; i < total;) {
-                uint256 at = folded + 32 * count;
-                _store(at, _word(layer.keys + 32 * i) >> 16);
+                uint256 place = folded + 32 * count;
+                _store(place, _word(layer.keys + 32 * i) >> 16);
                 uint256 known;
                 uint256 inverse;
                 (i, known, inverse) = _insertKnown(points, layer, i);
                 bytes32 leaf;
                 (leaf, source) = _readCoset(layer.coset, known, source);
-                _store(layer.entries + 32 * count, (uint256(leaf) & MerkleBatch.DIGEST) | _word(at));
-                _store(at + 32 * total, _pow8(inverse));
-                _store(at + 64 * total, _foldCoset(layer, inverse));
+                _store(layer.entries + 32 * count, (uint256(leaf) & MerkleBatch.DIGEST) | _word(place));
+                _store(place + 32 * total, _pow8(inverse));
+                _store(place + 64 * total, _foldCoset(layer, inverse));
                 ++count;
             }
             points.count = count;
@@ -145,13 +145,13 @@ library Fri {
             let end := keys
             for { let i := 0 } lt(i, count) { i := add(i, 1) } {
                 let key := or(shl(16, and(mload(add(positions, shl(5, i))), mask)), i)
-                let at := end
-                for {} gt(at, keys) { at := sub(at, 0x20) } {
-                    let before := mload(sub(at, 0x20))
+                let place := end
+                for {} gt(place, keys) { place := sub(place, 0x20) } {
+                    let before := mload(sub(place, 0x20))
                     if lt(before, key) { break }
-                    mstore(at, before)
+                    mstore(place, before)
                 }
-                mstore(at, key)
+                mstore(place, key)
                 end := add(end, 0x20)
             }
         }

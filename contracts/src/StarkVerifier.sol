@@ -68,6 +68,7 @@ contract StarkVerifier {
     /// @param logRemainder log2 of the most coefficients of the FRI remainder.
     /// @param logLeast log2 of the shortest trace.
     /// @param logMost log2 of the longest trace.
+    /// @param chipSet The number of the AIR's chip set, which statements carry.
     /// @param tags The bus tags of the program, the inputs and the outputs.
     /// @param negative Whether the fractions of these messages count negatively.
     struct Parameters {
@@ -84,6 +85,7 @@ contract StarkVerifier {
         uint256 logRemainder;
         uint256 logLeast;
         uint256 logMost;
+        uint256 chipSet;
         uint64[3] tags;
         bool[3] negative;
     }
@@ -105,6 +107,7 @@ contract StarkVerifier {
     uint256 private immutable LOG_REMAINDER;
     uint256 private immutable LOG_LEAST;
     uint256 private immutable LOG_MOST;
+    uint256 private immutable CHIP_SET;
     uint256 private immutable TAGS;
     uint256 private immutable SIGNS;
     uint256 private immutable EVALUATORS;
@@ -122,7 +125,7 @@ contract StarkVerifier {
         bool sizes = p.mainWidth + p.auxWidth <= 255 && p.quotients < (1 << p.logBlowup) && p.grinding <= 32;
         bool remainder = p.logRemainder <= 8 && p.logLeast > p.logRemainder;
         bool parts = evaluators.length != 0 && evaluators.length <= 4;
-        bool words = p.tags[0] < P && p.tags[1] < P && p.tags[2] < P;
+        bool words = p.tags[0] < P && p.tags[1] < P && p.tags[2] < P && p.chipSet < P;
         if (!(ordered && counts && sizes && remainder && parts && words)) revert StarkVerifier__Parameters();
         for (uint256 i = 0; i < evaluators.length; ++i) {
             if (evaluators[i].code.length == 0) revert StarkVerifier__Evaluator(evaluators[i]);
@@ -139,6 +142,7 @@ contract StarkVerifier {
         LOG_REMAINDER = p.logRemainder;
         LOG_LEAST = p.logLeast;
         LOG_MOST = p.logMost;
+        CHIP_SET = p.chipSet;
         TAGS = uint256(p.tags[0]) | (uint256(p.tags[1]) << 64) | (uint256(p.tags[2]) << 128);
         SIGNS = (p.negative[0] ? 1 : 0) | (p.negative[1] ? 2 : 0) | (p.negative[2] ? 4 : 0);
         EVALUATORS = evaluators.length;
@@ -271,7 +275,7 @@ contract StarkVerifier {
     /// @notice The digest of a statement: what facts are keyed by.
     function statementOf(bytes32 program, uint64[] calldata inputs, uint64[] calldata outputs)
         external
-        pure
+        view
         returns (bytes32)
     {
         return keccak256(_words(program, inputs, outputs));
@@ -280,10 +284,11 @@ contract StarkVerifier {
     /// @notice The public words as the transcript absorbs them, eight bytes each; refuses words that are not canonical.
     function _words(bytes32 program, uint64[] calldata inputs, uint64[] calldata outputs)
         private
-        pure
+        view
         returns (bytes memory words)
     {
         uint256 bad;
+        uint256 chipSet = CHIP_SET;
         assembly ("memory-safe") {
             words := mload(0x40)
             let target := add(words, 0x20)
@@ -291,7 +296,7 @@ contract StarkVerifier {
             for { let shift := 0 } lt(shift, 256) { shift := add(shift, 64) } {
                 bad := or(bad, iszero(lt(and(shr(shift, program), 0xffffffffffffffff), P)))
             }
-            mstore(add(target, 0x20), or(shl(192, inputs.length), shl(128, outputs.length)))
+            mstore(add(target, 0x20), or(shl(192, chipSet), shl(128, inputs.length)))
             target := add(target, 0x30)
             for { let i := 0 } lt(i, inputs.length) { i := add(i, 1) } {
                 let word := calldataload(add(inputs.offset, shl(5, i)))
@@ -299,6 +304,8 @@ contract StarkVerifier {
                 mstore(target, shl(192, word))
                 target := add(target, 8)
             }
+            mstore(target, shl(192, outputs.length))
+            target := add(target, 8)
             for { let i := 0 } lt(i, outputs.length) { i := add(i, 1) } {
                 let word := calldataload(add(outputs.offset, shl(5, i)))
                 bad := or(bad, iszero(lt(word, P)))
@@ -418,14 +425,17 @@ contract StarkVerifier {
         uint256[2] memory fraction = [uint256(0), 1];
         uint256 message = 0;
         for (uint256 i = 4; i > 0; --i) message = CubicField.mul(message + _limb(source + 8 * (i - 1)), beta);
-        _addFraction(fraction, alpha, message, 0);
         uint256 square = CubicField.mul(beta, beta);
+        // The program's message has two zeros before the digest.
+        _addFraction(fraction, alpha, CubicField.mul(message, square), 0);
+        source += 40;
         for (uint256 kind = 1; kind < 3; ++kind) {
-            uint256 count = _limb(source + 24 + 8 * kind);
-            uint256 at = source + 48 + (kind == 1 ? 0 : 8 * _limb(source + 32));
+            uint256 count = _limb(source);
+            source += 8;
             for (uint256 i = 0; i < count; ++i) {
-                message = CubicField.scale(beta, i) + CubicField.scale(square, _limb(at + 8 * i));
+                message = CubicField.scale(beta, i) + CubicField.scale(square, _limb(source));
                 _addFraction(fraction, alpha, message, kind);
+                source += 8;
             }
         }
         if (fraction[1] == 0) revert StarkVerifier__DegenerateChallenge();

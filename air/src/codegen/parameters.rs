@@ -14,14 +14,15 @@ pub struct VerifierParameters {
     /// The AIR's identity.
     pub identity: [u8; 32],
     /// The numbers of `StarkVerifier.Parameters`, in its order.
-    pub numbers: [u64; 12],
+    pub numbers: [u64; 13],
     /// The buses of the public words.
     pub buses: PublicBuses,
 }
 
 impl VerifierParameters {
-    /// The parameters for the AIR that was recorded, with proofs of the given shape.
-    pub fn new(recording: &Recording, shape: &Shape, buses: PublicBuses) -> Self {
+    /// The parameters for the AIR that was recorded, known to the transcript by `identity` and `chip_set`, with proofs
+    /// of the given shape.
+    pub fn new(recording: &Recording, shape: &Shape, identity: [u8; 32], chip_set: u64, buses: PublicBuses) -> Self {
         let options = &shape.options;
         let numbers = [
             shape.main_width as u64,
@@ -36,9 +37,10 @@ impl VerifierParameters {
             u64::from((options.to_fri_options().remainder_max_degree() + 1).ilog2()),
             u64::from(shape.log_lengths.0),
             u64::from(shape.log_lengths.1),
+            chip_set,
         ];
         Self {
-            identity: recording.identity(shape),
+            identity,
             numbers,
             buses,
         }

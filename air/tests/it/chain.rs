@@ -9,6 +9,7 @@ use revm::primitives::{Address, Bytes, TxKind};
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
 use sha3::{Digest, Keccak256};
 use starling_air::adapter::Shape;
+use starling_air::bus::Side;
 use starling_air::codegen::{PublicBuses, Recording, VerifierParameters};
 use starling_vm::field::Felt;
 
@@ -120,6 +121,9 @@ fn evaluators(name: &str) -> usize {
         .count()
 }
 
+/// The buses of the toy's public words.
+const TOY_BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3, Side::Minus)]);
+
 // VERIFIER
 // ================================================================================================
 
@@ -131,13 +135,20 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(name: &str, recording: &Recording, shape: &Shape, buses: PublicBuses) -> Self {
+    /// A verifier of toy proofs.
+    pub(crate) fn toy(recording: &Recording, shape: &Shape) -> Self {
+        Self::new(
+            "Toy",
+            &VerifierParameters::new(recording, shape, recording.identity(shape), 0, TOY_BUSES),
+        )
+    }
+
+    pub(crate) fn new(name: &str, parameters: &VerifierParameters) -> Self {
         let mut chain = Chain::new();
         let evaluators: Vec<Address> = (0..evaluators(name))
             .map(|i| chain.deploy(&format!("{name}Evaluator{i}"), &[]))
             .collect();
         let addresses: Vec<[u8; 20]> = evaluators.iter().map(|address| address.into_array()).collect();
-        let parameters = VerifierParameters::new(recording, shape, buses);
         let address = chain.deploy("StarkVerifier", &parameters.abi_encode(&addresses));
         Self {
             chain,

@@ -12,7 +12,7 @@ use winterfell::math::FieldElement;
 
 use crate::chain::{Verifier, error_names};
 use crate::codegen::element;
-use crate::settle::{BUSES, TOY};
+use crate::settle::TOY;
 use crate::support::{Honest, Statement, ToyCodec};
 
 type ToyParts = Parts<KeccakDigest<25>>;
@@ -169,7 +169,7 @@ fn mutations_get_one_verdict() {
         .map(|log_length| {
             let honest = Honest::new(TOY, log_length, settle_options(41, 16, 31));
             let parts = honest.codec().parts(&honest.proof).expect("takes apart");
-            let verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+            let verifier = Verifier::toy(&recording, &honest.shape);
             Case {
                 shape: honest.shape,
                 public: honest.public,

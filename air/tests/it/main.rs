@@ -1,8 +1,10 @@
-//! Integration tests of the proof crate.
+//! Integration tests of the proof, one binary so that it links once.
+#![allow(missing_docs)]
 
 mod chain;
 mod codegen;
 mod differential;
+mod honest;
 mod settle;
 mod support;
 mod wire;

@@ -1,8 +1,7 @@
 //! The contracts against the Rust verifier.
 
 use rand::SeedableRng;
-use starling_air::bus::Side;
-use starling_air::codegen::{PublicBuses, Recording};
+use starling_air::codegen::Recording;
 use starling_air::toy::Toy;
 use starling_air::wire::Ext;
 use starling_vm::field::{Felt, MODULUS};
@@ -13,7 +12,6 @@ use crate::codegen::inputs;
 use crate::support::{Honest, Statement};
 
 pub(crate) const TOY: Toy = Toy { copies: 2 };
-pub(crate) const BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3, Side::Minus)]);
 
 /// An element as a word of three 80-bit lanes.
 fn packed(element: &Ext) -> [u8; 32] {
@@ -43,7 +41,7 @@ fn evaluators_agree_with_the_interpreter_on_random_frames() {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
     let honest = Honest::settle(TOY, 9);
     let recording = Recording::new(&TOY);
-    let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+    let mut verifier = Verifier::toy(&recording, &honest.shape);
     let mut gas = 0;
     for i in 0..1000 {
         let (values, _) = inputs(&recording, &honest.public, 9 + i % 12, &mut rng);
@@ -71,7 +69,7 @@ fn honest_proofs_are_accepted() {
         let honest = Honest::settle(TOY, log_length);
         let bytes = honest.codec().encode(&honest.proof).expect("encodes").concat();
         honest.codec().verify(&bytes).expect("the Rust verifier accepts");
-        let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+        let mut verifier = Verifier::toy(&recording, &honest.shape);
         let outcome = verifier.verify(&Statement::example(), &bytes);
         println!(
             "2^{log_length} rows: {} bytes of calldata, {} gas paid: execution {}, calldata {}",
@@ -97,7 +95,7 @@ fn a_proof_is_accepted_in_steps_by_anyone() {
     let other = Honest::settle(TOY, 9);
     let sections = honest.codec().encode(&honest.proof).expect("encodes");
     let others = other.codec().encode(&other.proof).expect("encodes");
-    let mut verifier = Verifier::new("Toy", &recording, &honest.shape, BUSES);
+    let mut verifier = Verifier::toy(&recording, &honest.shape);
 
     let is_proven = |verifier: &mut Verifier| {
         let digest = verifier.query("statementOf(bytes32,uint64[],uint64[])", &statement.arguments(&[]));

@@ -30,9 +30,14 @@ impl Statement {
         }
     }
 
+    /// The words that the transcript absorbs, in the order of the machine's statements; the toy is chip set 0.
     pub(crate) fn words(&self) -> Vec<Felt> {
-        let counts = [self.inputs.len(), self.outputs.len()].map(|len| Felt::new(len as u64));
-        [&self.program[..], &counts, &self.inputs, &self.outputs].concat()
+        let mut words = [&self.program[..], &[Felt::ZERO]].concat();
+        for list in [&self.inputs, &self.outputs] {
+            words.push(Felt::new(list.len() as u64));
+            words.extend_from_slice(list);
+        }
+        words
     }
 
     pub(crate) fn public(&self, toy: Toy, identity: &[u8; 32], options: &ProofOptions) -> PublicInputs<Toy> {

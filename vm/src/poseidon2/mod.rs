@@ -37,7 +37,7 @@ fn mds4<A: Algebra>(x: [A; 4]) -> [A; 4] {
     ]
 }
 
-/// The external linear layer: [mds4] on both halves, then the sum of the halves added to each.
+/// The external linear layer: the 4x4 matrix on both halves, then the sum of the halves added to each.
 #[inline(always)]
 pub fn external_layer<A: Algebra>(s: [A; WIDTH]) -> [A; WIDTH] {
     let [s0, s1, s2, s3, s4, s5, s6, s7] = s;

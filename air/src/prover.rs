@@ -1,0 +1,315 @@
+//! From a run to a proof.
+
+use core::marker::PhantomData;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use starling_vm::executor::RunInputs;
+use starling_vm::field::Felt;
+use starling_vm::program::Program;
+use winter_air::{AuxRandElements, EvaluationFrame, PartitionOptions, ProofOptions, TraceInfo};
+use winter_crypto::{ElementHasher, MerkleTree, RandomCoin};
+use winter_math::{FieldElement, batch_inversion};
+use winterfell::matrix::ColMatrix;
+use winterfell::{
+    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, DefaultConstraintCommitment,
+    DefaultConstraintEvaluator, DefaultTraceLde, Prover, ProverError, StarkDomain, Trace, TracePolyTable,
+};
+
+use crate::adapter::{PublicInputs, StarkAir};
+use crate::blake::{Blake, LocalCoin};
+use crate::bus::BusColumns;
+use crate::check::Statement;
+use crate::definition::{Definition, MainFrame};
+use crate::keccak::{Keccak, KeccakCoin};
+use crate::machine::{ChipSet, Machine};
+use crate::preset::{Flavour, Preset};
+use crate::trace::{self, ChipRows, TraceError};
+use crate::verifier::{self, Header};
+use crate::wire::{Codec, WireError};
+
+/// A proof, and what the prover knows of it.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The proof.
+    pub bytes: Vec<u8>,
+    /// What it proves.
+    pub statement: Statement,
+    /// Its chips.
+    pub chips: ChipSet,
+    /// Instructions that ran.
+    pub cycles: u64,
+    /// Rows used in each chip.
+    pub rows: ChipRows,
+    /// Rows of the trace.
+    pub trace_length: usize,
+    /// Seconds for the run and the main trace.
+    pub trace_seconds: f64,
+    /// Seconds for the proof.
+    pub prove_seconds: f64,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The run cannot be made into a trace.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The trace is longer than the preset admits.
+    #[error("the run needs a trace of 2^{log_length} rows, {preset} admits at most 2^{longest}")]
+    TooLong {
+        /// Rows needed, as a power of two.
+        log_length: u32,
+        /// The preset's limit.
+        longest: u32,
+        /// The preset.
+        preset: Preset,
+    },
+    /// winterfell's prover refused.
+    #[error("the prover failed: {0}")]
+    Prover(#[from] ProverError),
+    /// The proof does not encode.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// Runs `program` and proves the run.
+///
+/// # Errors
+/// When the run traps, or is too long for the preset.
+pub fn prove(program: &Program, inputs: &RunInputs, preset: Preset) -> Result<Proven, ProveError> {
+    let started = Instant::now();
+    let main = trace::build(program, inputs, u64::MAX)?;
+    let statement = Statement {
+        program: program.hash(),
+        inputs: inputs.public.clone(),
+        outputs: main.outcome.outputs.clone(),
+    };
+    let trace_seconds = started.elapsed().as_secs_f64();
+    let (cycles, rows, trace_length) = (main.outcome.cycles, main.rows, main.columns[0].len());
+    let started = Instant::now();
+    let chips = main.chips;
+    let bytes = prove_trace(main.columns, &statement, chips, preset)?;
+    let prove_seconds = started.elapsed().as_secs_f64();
+    Ok(Proven {
+        bytes,
+        statement,
+        chips,
+        cycles,
+        rows,
+        trace_length,
+        trace_seconds,
+        prove_seconds,
+    })
+}
+
+/// Proves `statement` with the main trace `columns`. Whether the trace satisfies the constraints is not checked: if it
+/// does not, the result is a proof that no verifier accepts.
+///
+/// # Errors
+/// When the trace is too long for the preset, or winterfell's prover refuses it.
+pub fn prove_trace(
+    columns: Vec<Vec<Felt>>,
+    statement: &Statement,
+    chips: ChipSet,
+    preset: Preset,
+) -> Result<Vec<u8>, ProveError> {
+    let log_length = columns[0].len().ilog2();
+    let longest = preset.log_lengths().1;
+    if log_length > longest {
+        return Err(ProveError::TooLong {
+            log_length,
+            longest,
+            preset,
+        });
+    }
+    match preset.flavour() {
+        Flavour::Blake3 => prove_with::<Blake, LocalCoin>(columns, statement, chips, preset),
+        Flavour::Keccak200 => prove_with::<Keccak<25>, KeccakCoin<25>>(columns, statement, chips, preset),
+        Flavour::Keccak256 => prove_with::<Keccak<32>, KeccakCoin<32>>(columns, statement, chips, preset),
+    }
+}
+
+fn prove_with<H, R>(
+    columns: Vec<Vec<Felt>>,
+    statement: &Statement,
+    chips: ChipSet,
+    preset: Preset,
+) -> Result<Vec<u8>, ProveError>
+where
+    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
+{
+    let public = verifier::public_inputs(statement, chips, preset);
+    let shape = preset.shape(chips);
+    let info = shape.trace_info(columns[0].len().ilog2());
+    let trace = MachineTrace {
+        info,
+        main: ColMatrix::new(columns),
+    };
+    let prover = MachineProver::<H, R> {
+        public: public.clone(),
+        options: preset.options(),
+        _types: PhantomData,
+    };
+    let proof = prover.prove(trace)?;
+    let mut bytes = Header { preset, chips }.to_bytes().to_vec();
+    bytes.extend(Codec::<_, H, R>::new(&shape, &public)?.encode(&proof)?.concat());
+    Ok(bytes)
+}
+
+// TRACE
+// ================================================================================================================
+
+struct MachineTrace {
+    info: TraceInfo,
+    main: ColMatrix<Felt>,
+}
+
+impl Trace for MachineTrace {
+    type BaseField = Felt;
+
+    fn info(&self) -> &TraceInfo {
+        &self.info
+    }
+
+    fn main_segment(&self) -> &ColMatrix<Felt> {
+        &self.main
+    }
+
+    fn read_main_frame(&self, row: usize, frame: &mut EvaluationFrame<Felt>) {
+        self.main.read_row_into(row, frame.current_mut());
+        self.main
+            .read_row_into((row + 1) % self.info.length(), frame.next_mut());
+    }
+}
+
+/// Rows whose fractions are inverted together.
+const BATCH: usize = 1024;
+
+/// Fills the auxiliary columns: each one's sum of fractions, and the accumulator.
+pub fn aux_columns<E: FieldElement<BaseField = Felt>>(
+    machine: &Machine,
+    main: &ColMatrix<Felt>,
+    challenges: &[E],
+) -> Vec<Vec<E>> {
+    let (length, width, accumulator) = (main.num_rows(), machine.aux_width(), machine.accumulator());
+    let periodic = machine.periodic_columns();
+    let batches: Vec<Vec<E>> = (0..length)
+        .into_par_iter()
+        .step_by(BATCH)
+        .map(|first| {
+            let rows = first..(first + BATCH).min(length);
+            let mut numerators = Vec::with_capacity(rows.len() * width);
+            let mut denominators = Vec::with_capacity(rows.len() * width);
+            let mut current = vec![E::BaseField::ZERO; main.num_cols()];
+            let mut next = current.clone();
+            main.read_row_into(first, &mut next);
+            for row in rows {
+                core::mem::swap(&mut current, &mut next);
+                main.read_row_into((row + 1) % length, &mut next);
+                let periodic: Vec<E> = periodic.iter().map(|c| E::from(Felt::new(c[row % c.len()]))).collect();
+                let lift = |row: &[Felt]| row.iter().map(|x| E::from(*x)).collect::<Vec<E>>();
+                let (current, next) = (lift(&current), lift(&next));
+                let frame = MainFrame {
+                    current: &current,
+                    next: &next,
+                    periodic: &periodic,
+                };
+                let mut bus = BusColumns::new(challenges, width);
+                machine.messages::<E, E>(&frame, &mut bus);
+                for column in bus.columns() {
+                    let (n, d) = column.parts();
+                    numerators.push(n);
+                    denominators.push(d);
+                }
+            }
+            let inverses = batch_inversion(&denominators);
+            numerators.into_iter().zip(inverses).map(|(n, d)| n * d).collect()
+        })
+        .collect();
+    let mut columns = vec![vec![E::ZERO; length]; width];
+    let mut sum = E::ZERO;
+    for (row, values) in batches.iter().flat_map(|batch| batch.chunks_exact(width)).enumerate() {
+        for (column, value) in values.iter().enumerate() {
+            columns[column][row] = *value;
+        }
+        columns[accumulator][row] = sum;
+        sum += values.iter().fold(E::ZERO, |total, value| total + *value);
+    }
+    columns
+}
+
+// PROVER
+// ================================================================================================================
+
+struct MachineProver<H, R> {
+    public: PublicInputs<Machine>,
+    options: ProofOptions,
+    _types: PhantomData<(H, R)>,
+}
+
+impl<H, R> Prover for MachineProver<H, R>
+where
+    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
+{
+    type BaseField = Felt;
+    type Air = StarkAir<Machine>;
+    type Trace = MachineTrace;
+    type HashFn = H;
+    type VC = MerkleTree<H>;
+    type RandomCoin = R;
+    type TraceLde<E: FieldElement<BaseField = Felt>> = DefaultTraceLde<E, H, MerkleTree<H>>;
+    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = DefaultConstraintEvaluator<'a, Self::Air, E>;
+    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = DefaultConstraintCommitment<E, H, MerkleTree<H>>;
+
+    fn get_pub_inputs(&self, _: &MachineTrace) -> PublicInputs<Machine> {
+        self.public.clone()
+    }
+
+    fn options(&self) -> &ProofOptions {
+        &self.options
+    }
+
+    fn new_trace_lde<E: FieldElement<BaseField = Felt>>(
+        &self,
+        trace_info: &TraceInfo,
+        main_trace: &ColMatrix<Felt>,
+        domain: &StarkDomain<Felt>,
+        partitions: PartitionOptions,
+    ) -> (Self::TraceLde<E>, TracePolyTable<E>) {
+        DefaultTraceLde::new(trace_info, main_trace, domain, partitions)
+    }
+
+    fn new_evaluator<'a, E: FieldElement<BaseField = Felt>>(
+        &self,
+        air: &'a Self::Air,
+        challenges: Option<AuxRandElements<E>>,
+        coefficients: ConstraintCompositionCoefficients<E>,
+    ) -> Self::ConstraintEvaluator<'a, E> {
+        DefaultConstraintEvaluator::new(air, challenges, coefficients)
+    }
+
+    fn build_constraint_commitment<E: FieldElement<BaseField = Felt>>(
+        &self,
+        composition: CompositionPolyTrace<E>,
+        columns: usize,
+        domain: &StarkDomain<Felt>,
+        partitions: PartitionOptions,
+    ) -> (Self::ConstraintCommitment<E>, CompositionPoly<E>) {
+        DefaultConstraintCommitment::new(composition, columns, domain, partitions)
+    }
+
+    fn build_aux_trace<E: FieldElement<BaseField = Felt>>(
+        &self,
+        trace: &MachineTrace,
+        challenges: &AuxRandElements<E>,
+    ) -> ColMatrix<E> {
+        ColMatrix::new(aux_columns(
+            &self.public.definition,
+            &trace.main,
+            challenges.rand_elements(),
+        ))
+    }
+}
