@@ -203,8 +203,9 @@ struct Expression {
     bound: u64,
     depth: usize,
     bytes: usize,
-    /// Memory slots that it reads for the last time.
-    releases: Vec<usize>,
+    /// Stored nodes that it reads, once for each use. A slot is free only when the last of these is printed: until
+    /// then an expression that waits may still read it.
+    reads: Vec<Symbol>,
 }
 
 /// The statements of one contract.
@@ -212,7 +213,7 @@ struct Body<'a> {
     recording: &'a Recording,
     statements: String,
     bytes: usize,
-    /// How often each node is still going to be read.
+    /// How often each node is used by statements that have not been printed.
     uses: Vec<u32>,
     stored: Vec<Option<(usize, u64)>>,
     free: Vec<usize>,
@@ -254,30 +255,38 @@ impl<'a> Body<'a> {
                 "mstore({slot:#x}, add(mload({slot:#x}), m(calldataload({coefficient:#x}), {})))",
                 value.code
             );
-            body.statement(&code, value.bytes + 20, value.releases);
+            body.statement(&code, value.bytes + 20, value.reads);
         }
         body
     }
 
-    fn statement(&mut self, code: &str, bytes: usize, releases: Vec<usize>) {
+    fn statement(&mut self, code: &str, bytes: usize, reads: Vec<Symbol>) {
         let _ = writeln!(self.statements, "            {code}");
         self.bytes += bytes;
-        self.free.extend(releases);
+        for symbol in reads {
+            let i = symbol.0 as usize;
+            self.uses[i] -= 1;
+            if let (0, Some((slot, _))) = (self.uses[i], self.stored[i]) {
+                self.free.push(slot);
+            }
+        }
     }
 
-    /// An expression for `symbol`, which counts as one of its uses.
+    /// An expression for `symbol`.
     fn read(&mut self, symbol: Symbol) -> Expression {
         let i = symbol.0 as usize;
-        self.uses[i] -= 1;
-        if let Some((slot, bound)) = self.stored[i] {
-            let releases = if self.uses[i] == 0 { vec![slot] } else { vec![] };
-            return Expression {
-                code: format!("mload({slot:#x})"),
+        let load = |(slot, bound): (usize, u64)| {
+            let code = format!("mload({slot:#x})");
+            Expression {
+                code,
                 bound,
                 depth: 0,
                 bytes: 4,
-                releases,
-            };
+                reads: vec![symbol],
+            }
+        };
+        if let Some(stored) = self.stored[i] {
+            return load(stored);
         }
         let expression = match self.recording.graph.node(symbol) {
             Node::Constant(value) => {
@@ -286,7 +295,7 @@ impl<'a> Body<'a> {
                     bound: 1,
                     depth: 0,
                     bytes: 9,
-                    releases: vec![],
+                    reads: vec![],
                 };
             }
             Node::Input(index) => {
@@ -296,34 +305,30 @@ impl<'a> Body<'a> {
                     bound: 1,
                     depth: 0,
                     bytes: 4,
-                    releases: vec![],
+                    reads: vec![],
                 };
             }
             Node::Add(a, b) => self.sum(a, b),
             Node::Sub(a, b) => self.difference(a, b),
             Node::Mul(a, b) => self.product(a, b),
         };
-        if self.uses[i] == 0 && expression.depth < MAX_DEPTH {
+        if self.uses[i] == 1 && expression.depth < MAX_DEPTH {
             return expression;
         }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.next_slot += 0x20;
             self.next_slot - 0x20
         });
-        self.statement(
-            &format!("mstore({slot:#x}, {})", expression.code),
-            expression.bytes + 4,
-            expression.releases,
-        );
-        self.stored[i] = Some((slot, expression.bound));
-        let releases = if self.uses[i] == 0 { vec![slot] } else { vec![] };
-        Expression {
-            code: format!("mload({slot:#x})"),
-            bound: expression.bound,
-            depth: 0,
-            bytes: 4,
-            releases,
-        }
+        let Expression {
+            code,
+            bound,
+            bytes,
+            reads,
+            ..
+        } = expression;
+        self.statement(&format!("mstore({slot:#x}, {code})"), bytes + 4, reads);
+        self.stored[i] = Some((slot, bound));
+        load((slot, bound))
     }
 
     fn sum(&mut self, a: Symbol, b: Symbol) -> Expression {
@@ -369,8 +374,9 @@ impl<'a> Body<'a> {
 
     fn product(&mut self, a: Symbol, b: Symbol) -> Expression {
         if a == b {
-            self.uses[b.0 as usize] -= 1;
-            let a = self.read(a);
+            let mut a = self.read(a);
+            // Two uses, one read.
+            a.reads.extend_from_within(..);
             return Expression {
                 code: format!("q({})", a.code),
                 bound: 1,
@@ -380,7 +386,6 @@ impl<'a> Body<'a> {
             };
         }
         if let Node::Constant(value) = self.recording.graph.node(b) {
-            self.uses[b.0 as usize] -= 1;
             let a = self.read(a);
             return match a.bound.checked_mul(value) {
                 Some(bound) if bound <= MAX_BOUND => {
@@ -425,6 +430,6 @@ fn join(code: impl FnOnce(&str, &str) -> String, a: Expression, b: Expression, b
         bound,
         depth: a.depth.max(b.depth) + 1,
         bytes: a.bytes + b.bytes + bytes,
-        releases: [a.releases, b.releases].concat(),
+        reads: [a.reads, b.reads].concat(),
     }
 }

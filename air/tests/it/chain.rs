@@ -93,6 +93,13 @@ impl Chain {
         self.send(TxKind::Call(to), data).0
     }
 
+    /// Deploys all evaluators of an AIR.
+    pub(crate) fn deploy_evaluators(&mut self, name: &str) -> Vec<Address> {
+        (0..evaluators(name))
+            .map(|i| self.deploy(&format!("{name}Evaluator{i}"), &[]))
+            .collect()
+    }
+
     pub(crate) fn deploy(&mut self, name: &str, arguments: &[u8]) -> Address {
         let code = [&artifact(name)[..], arguments].concat();
         let (outcome, created) = self.send(TxKind::Create, code);
@@ -131,7 +138,6 @@ const TOY_BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3
 pub(crate) struct Verifier {
     pub(crate) chain: Chain,
     pub(crate) address: Address,
-    pub(crate) evaluators: Vec<Address>,
 }
 
 impl Verifier {
@@ -145,16 +151,10 @@ impl Verifier {
 
     pub(crate) fn new(name: &str, parameters: &VerifierParameters) -> Self {
         let mut chain = Chain::new();
-        let evaluators: Vec<Address> = (0..evaluators(name))
-            .map(|i| chain.deploy(&format!("{name}Evaluator{i}"), &[]))
-            .collect();
+        let evaluators = chain.deploy_evaluators(name);
         let addresses: Vec<[u8; 20]> = evaluators.iter().map(|address| address.into_array()).collect();
         let address = chain.deploy("StarkVerifier", &parameters.abi_encode(&addresses));
-        Self {
-            chain,
-            address,
-            evaluators,
-        }
+        Self { chain, address }
     }
 
     /// The one-transaction path.
@@ -281,5 +281,13 @@ pub(crate) fn error_names(name: &str) -> std::collections::HashMap<[u8; 4], Stri
             let name = item["name"].as_str().expect("a name").to_string();
             (selector(&format!("{name}({})", types.join(","))), name)
         })
+        .collect()
+}
+
+/// Words of a list that a call returned.
+pub(crate) fn returned_words(output: &[u8]) -> Vec<[u8; 32]> {
+    output[64..]
+        .chunks_exact(32)
+        .map(|word| word.try_into().expect("a word"))
         .collect()
 }

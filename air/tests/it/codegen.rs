@@ -2,8 +2,10 @@
 
 use rand::{Rng, SeedableRng};
 use starling_air::adapter::{PublicInputs, Shape, StarkAir};
-use starling_air::bus;
+use starling_air::bus::{self, PublicMessage};
 use starling_air::codegen::Recording;
+use starling_air::definition::Definition;
+use starling_air::machine::{ChipSet, Machine};
 use starling_air::toy::Toy;
 use starling_air::wire::{Ext, settle_options};
 use starling_vm::field::{Felt, MODULUS};
@@ -25,7 +27,7 @@ pub(crate) fn element(rng: &mut impl Rng) -> Ext {
 /// Random inputs of the recording, and z; the accumulator's final value is the one of `public`.
 pub(crate) fn inputs(
     recording: &Recording,
-    public: &PublicInputs<Toy>,
+    messages: &[PublicMessage],
     log_length: u32,
     rng: &mut impl Rng,
 ) -> (Vec<Ext>, Ext) {
@@ -34,12 +36,12 @@ pub(crate) fn inputs(
     let z = element(rng);
     values[layout.cycle()] = z.exp_vartime((1u64 << log_length) / recording.max_cycle as u64);
     let challenges = &values[layout.challenge()..layout.challenge() + layout.challenges];
-    values[layout.sum()] = bus::final_accumulator(challenges, &public.messages);
+    values[layout.sum()] = bus::final_accumulator(challenges, messages);
     (values, z)
 }
 
 /// The composition polynomial at `z` as winterfell's verifier computes it.
-fn winterfell_composition(air: &StarkAir<Toy>, recording: &Recording, values: &[Ext], z: Ext) -> Ext {
+fn winterfell_composition<D: Definition>(air: &StarkAir<D>, recording: &Recording, values: &[Ext], z: Ext) -> Ext {
     let layout = recording.inputs;
     let row = |i: usize| values[layout.row(i)..layout.row(i + 1)].to_vec();
     let split = |i: usize| (row(i)[..layout.main].to_vec(), row(i)[layout.main..].to_vec());
@@ -75,19 +77,34 @@ fn winterfell_composition(air: &StarkAir<Toy>, recording: &Recording, values: &[
     result
 }
 
-#[test]
-fn interpreter_agrees_with_winterfell_on_random_frames() {
+/// The interpreter against winterfell on 1,000 random frames.
+fn compare<D: Definition>(definition: &D) {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    let toy = Toy { copies: 3 };
     let options = settle_options(41, 16, 127);
-    let shape = Shape::new(&toy, &options, (9, 20));
-    let recording = Recording::new(&toy);
-    let public = Statement::example().public(toy, &recording.identity(&shape), &options);
+    let shape = Shape::new(definition, &options, (9, 20));
+    let recording = Recording::new(definition);
+    let statement = Statement::example();
+    let messages = Toy::messages(&statement.program, &statement.inputs, &statement.outputs);
     for i in 0..1000 {
         let log_length = 9 + i % 12;
-        let air = StarkAir::new(shape.trace_info(log_length), public.clone(), options.clone());
-        let (values, z) = inputs(&recording, &public, log_length, &mut rng);
+        let public = PublicInputs {
+            definition: definition.clone(),
+            seed: vec![],
+            messages: messages.clone(),
+        };
+        let air = StarkAir::new(shape.trace_info(log_length), public, options.clone());
+        let (values, z) = inputs(&recording, &messages, log_length, &mut rng);
         let ours = recording.compose(&values, z, log_length);
         assert_eq!(ours, winterfell_composition(&air, &recording, &values, z));
     }
+}
+
+#[test]
+fn interpreter_agrees_with_winterfell_on_the_toy() {
+    compare(&Toy { copies: 3 });
+}
+
+#[test]
+fn interpreter_agrees_with_winterfell_on_the_machine() {
+    ChipSet::ALL.into_iter().for_each(|chips| compare(&Machine::new(chips)));
 }

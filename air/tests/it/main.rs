@@ -5,6 +5,7 @@ mod chain;
 mod codegen;
 mod differential;
 mod honest;
+mod machine;
 mod settle;
 mod support;
 mod wire;

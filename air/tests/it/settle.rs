@@ -2,12 +2,14 @@
 
 use rand::SeedableRng;
 use starling_air::codegen::Recording;
+use starling_air::definition::Definition;
+use starling_air::machine::{ChipSet, Machine};
 use starling_air::toy::Toy;
 use starling_air::wire::Ext;
 use starling_vm::field::{Felt, MODULUS};
 use winterfell::math::FieldElement;
 
-use crate::chain::{Argument, Outcome, Verifier, selector, word};
+use crate::chain::{Argument, Chain, Outcome, Verifier, returned_words, selector, word};
 use crate::codegen::inputs;
 use crate::support::{Honest, Statement};
 
@@ -36,20 +38,22 @@ fn unpacked(word: &[u8]) -> Ext {
     Ext::new(limb(0), limb(1), limb(2))
 }
 
-#[test]
-fn evaluators_agree_with_the_interpreter_on_random_frames() {
+/// The evaluators of `name` against the interpreter on 1,000 random frames.
+fn compare<D: Definition>(name: &str, definition: &D) {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
-    let honest = Honest::settle(TOY, 9);
-    let recording = Recording::new(&TOY);
-    let mut verifier = Verifier::toy(&recording, &honest.shape);
+    let recording = Recording::new(definition);
+    let statement = Statement::example();
+    let messages = Toy::messages(&statement.program, &statement.inputs, &statement.outputs);
+    let mut chain = Chain::new();
+    let evaluators = chain.deploy_evaluators(name);
     let mut gas = 0;
     for i in 0..1000 {
-        let (values, _) = inputs(&recording, &honest.public, 9 + i % 12, &mut rng);
+        let (values, _) = inputs(&recording, &messages, 9 + i % 12, &mut rng);
         let data: Vec<u8> = values.iter().flat_map(packed).collect();
         let mut sums = [Ext::ZERO; 3];
         gas = 0;
-        for evaluator in verifier.evaluators.clone() {
-            let outcome = verifier.chain.call(evaluator, data.clone());
+        for evaluator in &evaluators {
+            let outcome = chain.call(*evaluator, data.clone());
             gas += outcome.execution;
             let output = outcome.result.expect("evaluates");
             output
@@ -59,7 +63,21 @@ fn evaluators_agree_with_the_interpreter_on_random_frames() {
         }
         assert_eq!(sums, recording.combine(&values));
     }
-    println!("{gas} gas for {} nodes", recording.graph.nodes().len());
+    println!(
+        "{name}: {gas} gas, {} contracts, {} nodes",
+        evaluators.len(),
+        recording.graph.nodes().len()
+    );
+}
+
+#[test]
+fn toy_evaluators_agree_with_the_interpreter() {
+    compare("Toy", &TOY);
+}
+
+#[test]
+fn core_evaluators_agree_with_the_interpreter() {
+    compare("Core", &Machine::new(ChipSet::Core));
 }
 
 #[test]
@@ -77,14 +95,6 @@ fn honest_proofs_are_accepted() {
         );
         outcome.result.expect("the contract accepts");
     }
-}
-
-/// Words of a list that a call returned.
-fn returned_words(output: &[u8]) -> Vec<[u8; 32]> {
-    output[64..]
-        .chunks_exact(32)
-        .map(|word| word.try_into().expect("a word"))
-        .collect()
 }
 
 #[test]
