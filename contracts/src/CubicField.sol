@@ -33,6 +33,42 @@ library CubicField {
         }
     }
 
+    /// @notice The sum of the products of `count` pairs of canonical elements, a word each in memory.
+    /// @dev Lanes are reduced once, at the end: at most 2^16 products of 64-bit limbs fit a word with room to spare.
+    function dot(uint256 a, uint256 b, uint256 count) internal pure returns (uint256) {
+        (uint256 c0, uint256 c1, uint256 c2) = _dot(a, b, count);
+        return pack(c0, c1, c2);
+    }
+
+    function _dot(uint256 a, uint256 b, uint256 end) private pure returns (uint256 c0, uint256 c1, uint256 c2) {
+        assembly ("memory-safe") {
+            end := add(a, shl(5, end))
+            for {} lt(a, end) {
+                a := add(a, 0x20)
+                b := add(b, 0x20)
+            } {
+                let a2 := mload(a)
+                let b2 := mload(b)
+                let a0 := and(a2, 0xffffffffffffffff)
+                let b0 := and(b2, 0xffffffffffffffff)
+                let a1 := and(shr(80, a2), 0xffffffffffffffff)
+                let b1 := and(shr(80, b2), 0xffffffffffffffff)
+                a2 := shr(160, a2)
+                b2 := shr(160, b2)
+                c0 := add(c0, mul(a0, b0))
+                c1 := add(c1, add(mul(a0, b1), mul(a1, b0)))
+                c2 := add(c2, add(mul(a0, b2), add(mul(a1, b1), mul(a2, b0))))
+                // x^3 = x + 1 and x^4 = x^2 + x.
+                b0 := add(mul(a1, b2), mul(a2, b1))
+                c0 := add(c0, b0)
+                c1 := add(c1, b0)
+                b0 := mul(a2, b2)
+                c1 := add(c1, b0)
+                c2 := add(c2, b0)
+            }
+        }
+    }
+
     /// @notice The product with `k`, below 2^128.
     function scale(uint256 a, uint256 k) internal pure returns (uint256 c) {
         assembly ("memory-safe") {

@@ -59,7 +59,7 @@ library Deep {
             mstore(0x40, add(entries, shl(5, add(count, 1))))
         }
         uint256 size = 8 * table.width * table.limbs;
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 i = 0; i < count;) {
             uint256 sum = table.limbs == 1
                 ? _base(source, table.coefficients, table.width)
                 : _extension(source, table.coefficients, table.width);
@@ -77,6 +77,7 @@ library Deep {
                     or(and(leaf, 0xffffffffffffffffffffffffffffffffffffffffffffffffff00000000000000), position)
                 )
                 source := add(source, size)
+                i := add(i, 1)
             }
         }
         bytes32 found;
@@ -86,51 +87,92 @@ library Deep {
     }
 
     /// @notice The combination of a row of base field elements.
-    function _base(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256 sum) {
-        uint256 bad;
+    function _base(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256) {
+        (uint256 c0, uint256 c1, uint256 c2, uint256 sizes) = _baseLimbs(source, coefficients, width);
+        if (sizes >> 64 != 0) revert Deep__NotCanonical();
+        return CubicField.pack(c0, c1, c2);
+    }
+
+    /// @dev `sizes` collects each value plus 2^32 - 1, which reaches 2^64 just when the value is not below the modulus.
+    function _baseLimbs(uint256 source, uint256 coefficients, uint256 end)
+        private
+        pure
+        returns (uint256 c0, uint256 c1, uint256 c2, uint256 sizes)
+    {
         assembly ("memory-safe") {
-            let c0 := 0
-            let c1 := 0
-            let c2 := 0
-            let end := add(coefficients, shl(5, width))
-            for {} lt(coefficients, end) { coefficients := add(coefficients, 0x20) } {
-                let value := shr(192, calldataload(source))
-                source := add(source, 8)
-                bad := or(bad, iszero(lt(value, P)))
+            end := add(coefficients, shl(5, end))
+            // Four columns at a time, as long as there are four.
+            for {} iszero(gt(add(coefficients, 0x80), end)) {
+                coefficients := add(coefficients, 0x80)
+                source := add(source, 0x20)
+            } {
+                let word := calldataload(source)
+                let value := shr(192, word)
                 let coefficient := mload(coefficients)
+                sizes := or(sizes, add(value, 0xffffffff))
+                c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
+                c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
+                c2 := add(c2, mul(value, shr(160, coefficient)))
+                value := and(shr(128, word), 0xffffffffffffffff)
+                coefficient := mload(add(coefficients, 0x20))
+                sizes := or(sizes, add(value, 0xffffffff))
+                c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
+                c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
+                c2 := add(c2, mul(value, shr(160, coefficient)))
+                value := and(shr(64, word), 0xffffffffffffffff)
+                coefficient := mload(add(coefficients, 0x40))
+                sizes := or(sizes, add(value, 0xffffffff))
+                c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
+                c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
+                c2 := add(c2, mul(value, shr(160, coefficient)))
+                value := and(word, 0xffffffffffffffff)
+                coefficient := mload(add(coefficients, 0x60))
+                sizes := or(sizes, add(value, 0xffffffff))
                 c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
                 c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
                 c2 := add(c2, mul(value, shr(160, coefficient)))
             }
-            sum := or(mod(c0, P), or(shl(80, mod(c1, P)), shl(160, mod(c2, P))))
+            for {} lt(coefficients, end) {
+                coefficients := add(coefficients, 0x20)
+                source := add(source, 8)
+            } {
+                let value := shr(192, calldataload(source))
+                let coefficient := mload(coefficients)
+                sizes := or(sizes, add(value, 0xffffffff))
+                c0 := add(c0, mul(value, and(coefficient, 0xffffffffffffffff)))
+                c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
+                c2 := add(c2, mul(value, shr(160, coefficient)))
+            }
         }
-        if (bad != 0) revert Deep__NotCanonical();
     }
 
     /// @notice The combination of a row of extension elements.
-    function _extension(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256 sum) {
-        for (uint256 i = 0; i < width; ++i) {
-            (uint256 value, bool canonical) = read(source);
-            if (!canonical) revert Deep__NotCanonical();
-            uint256 coefficient;
-            assembly ("memory-safe") {
-                coefficient := mload(add(coefficients, shl(5, i)))
-                source := add(source, 24)
-            }
-            sum += CubicField.mul(value, coefficient);
+    function _extension(uint256 source, uint256 coefficients, uint256 width) private pure returns (uint256) {
+        uint256 target;
+        assembly ("memory-safe") {
+            target := mload(0x40)
         }
-        return CubicField.reduce(sum);
+        if (!read(source, target, width)) revert Deep__NotCanonical();
+        return CubicField.dot(target, coefficients, width);
     }
 
-    /// @notice An extension element in calldata, and whether its limbs are canonical.
-    function read(uint256 source) internal pure returns (uint256 value, bool canonical) {
+    /// @notice Reads `count` extension elements from calldata to words at `target`.
+    /// @return canonical Whether all limbs are below the modulus.
+    function read(uint256 source, uint256 target, uint256 count) internal pure returns (bool canonical) {
         assembly ("memory-safe") {
-            let word := calldataload(source)
-            let c0 := shr(192, word)
-            let c1 := and(shr(128, word), 0xffffffffffffffff)
-            let c2 := and(shr(64, word), 0xffffffffffffffff)
-            canonical := and(and(lt(c0, P), lt(c1, P)), lt(c2, P))
-            value := or(c0, or(shl(80, c1), shl(160, c2)))
+            let sizes := 0
+            for { let end := add(target, shl(5, count)) } lt(target, end) {
+                target := add(target, 0x20)
+                source := add(source, 24)
+            } {
+                let word := calldataload(source)
+                let c0 := shr(192, word)
+                let c1 := and(shr(128, word), 0xffffffffffffffff)
+                let c2 := and(shr(64, word), 0xffffffffffffffff)
+                sizes := or(or(sizes, add(c0, 0xffffffff)), or(add(c1, 0xffffffff), add(c2, 0xffffffff)))
+                mstore(target, or(c0, or(shl(80, c1), shl(160, c2))))
+            }
+            canonical := iszero(shr(64, sizes))
         }
     }
 

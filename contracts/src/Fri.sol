@@ -197,32 +197,62 @@ library Fri {
     }
 
     /// @notice The value at alpha of the polynomial through the layer's coset, by halving three times.
+    /// @dev Halving takes the values a and b at x and -x to a + b + factor (a - b), which is twice the folded value.
+    /// Lanes are reduced by multiplications only: after three halvings they are below 15 times the modulus.
     /// @param inverse The inverse of the generator's power at the coset's first point.
-    function _foldCoset(Layer memory layer, uint256 inverse) private pure returns (uint256) {
-        unchecked {
-            uint256 coset = layer.coset;
-            uint256 quotient = CubicField.scale(layer.alpha, mulmod(inverse, OFFSET_INVERSE, P));
-            uint256 factor = quotient;
-            for (uint256 k = 0; k < 4; ++k) {
-                _halve(coset + 32 * k, coset + 32 * k + 128, factor);
-                factor = CubicField.scale(factor, ROOT8_INVERSE);
+    function _foldCoset(Layer memory layer, uint256 inverse) private pure returns (uint256 result) {
+        uint256 coset = layer.coset;
+        uint256 factor = CubicField.scale(layer.alpha, mulmod(inverse, OFFSET_INVERSE, P));
+        uint256 square = CubicField.mul(factor, factor);
+        uint256 fourth = CubicField.mul(square, square);
+        assembly ("memory-safe") {
+            // (a - b) * f, where a and b may have grown to 8 times the modulus.
+            function m(a, b, f) -> c {
+                // Eight times the modulus in every lane keeps lanes from borrowing.
+                a := sub(add(a, 0x7fffffff8000000080007fffffff8000000080007fffffff800000008), b)
+                let a1 := and(shr(80, a), 0xffffffffffffffffffff)
+                let a2 := shr(160, a)
+                a := and(a, 0xffffffffffffffffffff)
+                b := and(shr(80, f), 0xffffffffffffffffffff)
+                let f2 := shr(160, f)
+                f := and(f, 0xffffffffffffffffffff)
+                c := add(mul(a1, f2), mul(a2, b))
+                let c4 := mul(a2, f2)
+                c := or(
+                    mod(add(mul(a, f), c), P),
+                    or(
+                        shl(80, mod(add(add(mul(a, b), mul(a1, f)), add(c, c4)), P)),
+                        shl(160, mod(add(add(mul(a, f2), mul(a1, b)), add(mul(a2, f), c4)), P))
+                    )
+                )
             }
-            quotient = CubicField.mul(quotient, quotient);
-            _halve(coset, coset + 64, quotient);
-            _halve(coset + 32, coset + 96, CubicField.scale(quotient, mulmod(ROOT8_INVERSE, ROOT8_INVERSE, P)));
-            quotient = CubicField.mul(quotient, quotient);
-            _halve(coset, coset + 32, quotient);
-            return CubicField.scale(_word(coset), INVERSE_OF_8);
+            // a / w, where w is the root of unity of order 8.
+            function s(a) -> c {
+                c := or(
+                    mod(mul(and(a, 0xffffffffffffffffffff), ROOT8_INVERSE), P),
+                    or(
+                        shl(80, mod(mul(and(shr(80, a), 0xffffffffffffffffffff), ROOT8_INVERSE), P)),
+                        shl(160, mod(mul(shr(160, a), ROOT8_INVERSE), P))
+                    )
+                )
+            }
+            for { let end := add(coset, 0x80) } lt(coset, end) { coset := add(coset, 0x20) } {
+                let a := mload(coset)
+                let b := mload(add(coset, 0x80))
+                mstore(coset, add(add(a, b), m(a, b, factor)))
+                factor := s(factor)
+            }
+            coset := sub(coset, 0x80)
+            factor := s(s(square))
+            let a := mload(coset)
+            let b := mload(add(coset, 0x40))
+            square := add(add(a, b), m(a, b, square))
+            a := mload(add(coset, 0x20))
+            b := mload(add(coset, 0x60))
+            b := add(add(a, b), m(a, b, factor))
+            result := add(add(square, b), m(square, b, fourth))
         }
-    }
-
-    /// @notice Twice the folding of the values at x and -x: a + b + factor (a - b), written over the first.
-    function _halve(uint256 first, uint256 second, uint256 factor) private pure {
-        unchecked {
-            uint256 a = _word(first);
-            uint256 b = _word(second);
-            _store(first, CubicField.reduce(a + b + CubicField.mul(CubicField.sub(a, b), factor)));
-        }
+        return CubicField.scale(result, INVERSE_OF_8);
     }
 
     /// @notice Checks the values of the last layer against the remainder.
@@ -252,8 +282,8 @@ library Fri {
                 target := add(target, 0x20)
             }
         }
-        if (uint256(found) & MerkleBatch.DIGEST != uint256(hash)) revert Fri__RemainderHash();
         if (bad != 0) revert Fri__NotCanonical();
+        if (uint256(found) & MerkleBatch.DIGEST != uint256(hash)) revert Fri__RemainderHash();
         unchecked {
             for (uint256 i = 0; i < points.count; ++i) {
                 uint256 power = CubicField.pow(_word(points.inverses + 32 * i), (1 << logDomain) - 1);
@@ -264,17 +294,39 @@ library Fri {
         return source;
     }
 
-    /// @notice Horner's rule over limbs in memory, highest coefficient first.
-    function _evaluate(uint256 coefficients, uint256 count, uint256 x) private pure returns (uint256 value) {
+    /// @notice Horner's rule over limbs in memory, highest coefficient first, four at a time.
+    /// @param end How many coefficients: a multiple of four.
+    function _evaluate(uint256 coefficients, uint256 end, uint256 x) private pure returns (uint256 value) {
         assembly ("memory-safe") {
             let c0 := 0
             let c1 := 0
             let c2 := 0
-            let end := add(coefficients, mul(count, 0x60))
-            for {} lt(coefficients, end) { coefficients := add(coefficients, 0x60) } {
-                c0 := add(mulmod(c0, x, P), mload(coefficients))
-                c1 := add(mulmod(c1, x, P), mload(add(coefficients, 0x20)))
-                c2 := add(mulmod(c2, x, P), mload(add(coefficients, 0x40)))
+            let x2 := mulmod(x, x, P)
+            let x3 := mulmod(x, x2, P)
+            let x4 := mulmod(x2, x2, P)
+            end := add(coefficients, mul(end, 0x60))
+            for {} lt(coefficients, end) { coefficients := add(coefficients, 0x180) } {
+                c0 := add(
+                    add(mulmod(c0, x4, P), mul(mload(coefficients), x3)),
+                    add(
+                        add(mul(mload(add(coefficients, 0x60)), x2), mul(mload(add(coefficients, 0xc0)), x)),
+                        mload(add(coefficients, 0x120))
+                    )
+                )
+                c1 := add(
+                    add(mulmod(c1, x4, P), mul(mload(add(coefficients, 0x20)), x3)),
+                    add(
+                        add(mul(mload(add(coefficients, 0x80)), x2), mul(mload(add(coefficients, 0xe0)), x)),
+                        mload(add(coefficients, 0x140))
+                    )
+                )
+                c2 := add(
+                    add(mulmod(c2, x4, P), mul(mload(add(coefficients, 0x40)), x3)),
+                    add(
+                        add(mul(mload(add(coefficients, 0xa0)), x2), mul(mload(add(coefficients, 0x100)), x)),
+                        mload(add(coefficients, 0x160))
+                    )
+                )
             }
             value := or(mod(c0, P), or(shl(80, mod(c1, P)), shl(160, mod(c2, P))))
         }

@@ -95,7 +95,9 @@ contract StarkVerifier {
     uint256 private constant LOG_FOLDING = 3;
     uint256 private constant DIGEST_BYTES = 25;
 
-    bytes32 private immutable IDENTITY;
+    /// @dev The identity as the transcript absorbs it: eight 32-bit limbs, eight bytes each.
+    bytes32 private immutable IDENTITY_HIGH;
+    bytes32 private immutable IDENTITY_LOW;
     uint256 private immutable MAIN_WIDTH;
     uint256 private immutable AUX_WIDTH;
     uint256 private immutable QUOTIENTS;
@@ -123,14 +125,15 @@ contract StarkVerifier {
         bool ordered = p.logCycle <= p.logLeast && p.logLeast <= p.logMost && p.logMost + p.logBlowup <= 32;
         bool counts = p.queries != 0 && p.queries < 256 && p.mainWidth != 0 && p.auxWidth != 0 && p.quotients != 0;
         bool sizes = p.mainWidth + p.auxWidth <= 255 && p.quotients < (1 << p.logBlowup) && p.grinding <= 32;
-        bool remainder = p.logRemainder <= 8 && p.logLeast > p.logRemainder;
+        bool remainder = p.logRemainder >= 4 && p.logRemainder <= 8 && p.logLeast > p.logRemainder;
         bool parts = evaluators.length != 0 && evaluators.length <= 4;
         bool words = p.tags[0] < P && p.tags[1] < P && p.tags[2] < P && p.chipSet < P;
         if (!(ordered && counts && sizes && remainder && parts && words)) revert StarkVerifier__Parameters();
         for (uint256 i = 0; i < evaluators.length; ++i) {
             if (evaluators[i].code.length == 0) revert StarkVerifier__Evaluator(evaluators[i]);
         }
-        IDENTITY = p.identity;
+        IDENTITY_HIGH = _spread(uint256(p.identity) >> 128);
+        IDENTITY_LOW = _spread(uint256(p.identity) & type(uint128).max);
         MAIN_WIDTH = p.mainWidth;
         AUX_WIDTH = p.auxWidth;
         QUOTIENTS = p.quotients;
@@ -318,21 +321,22 @@ contract StarkVerifier {
         if (bad != 0) revert StarkVerifier__PublicWord();
     }
 
+    /// @notice Four 32-bit limbs, eight bytes each.
+    function _spread(uint256 limbs) private pure returns (bytes32 result) {
+        for (uint256 i = 0; i < 4; ++i) result |= bytes32(((limbs >> (32 * i)) & type(uint32).max) << (64 * i));
+    }
+
     /// @notice The seed of the transcript: everything that was settled before the prover's first message.
     function _seed(uint256 logLength, bytes memory words) private view returns (bytes32) {
         uint256 widths = (MAIN_WIDTH << 24) | (1 << 16) | (AUX_WIDTH << 8) | CHALLENGES;
         uint256 fri = (3 << 24) | ((1 << LOG_FOLDING) << 16) | (((1 << LOG_REMAINDER) - 1) << 8) | (1 << LOG_BLOWUP);
-        bytes memory identity = new bytes(64);
-        bytes32 digest = IDENTITY;
-        for (uint256 i = 0; i < 8; ++i) {
-            for (uint256 j = 0; j < 4; ++j) identity[8 * i + 4 + j] = digest[4 * i + j];
-        }
         return keccak256(
             abi.encodePacked(
                 uint8(Transcript.TAG_SEED),
                 (widths << 192) | ((1 << logLength) << 128) | (1 << 64) | 0xffffffff,
                 (CONSTRAINTS << 192) | (fri << 128) | (GRINDING << 64) | QUERIES,
-                identity,
+                IDENTITY_HIGH,
+                IDENTITY_LOW,
                 // Batching methods and partitions: linear, linear, one.
                 uint64(0),
                 words
@@ -459,11 +463,7 @@ contract StarkVerifier {
     function _readOod(uint256 values, uint256 source) private view returns (uint256 ood) {
         uint256 columns = MAIN_WIDTH + AUX_WIDTH + QUOTIENTS;
         ood = _allocate(2 * columns);
-        for (uint256 i = 0; i < 2 * columns; ++i) {
-            (uint256 value, bool canonical) = Deep.read(source + 24 * i);
-            if (!canonical) revert StarkVerifier__NotCanonical();
-            _store(ood + 32 * i, value);
-        }
+        if (!Deep.read(source, ood, 2 * columns)) revert StarkVerifier__NotCanonical();
         uint256 size = 32 * (columns - QUOTIENTS);
         assembly ("memory-safe") {
             mcopy(values, ood, size)
@@ -545,16 +545,9 @@ contract StarkVerifier {
         session[S_DEEP_SEED] = uint256(Transcript.seedOf(coin));
         uint256 coefficients = _allocate(columns);
         Transcript.draw(coin, 0, coefficients, columns);
-        session[S_AT_Z] = _combine(coefficients, ood, columns);
-        session[S_AT_NEXT] = _combine(coefficients, ood + 32 * columns, columns);
+        session[S_AT_Z] = CubicField.dot(coefficients, ood, columns);
+        session[S_AT_NEXT] = CubicField.dot(coefficients, ood + 32 * columns, columns);
         return source + size;
-    }
-
-    function _combine(uint256 coefficients, uint256 values, uint256 count) private pure returns (uint256 sum) {
-        for (uint256 i = 0; i < count; ++i) {
-            sum += CubicField.mul(_word(coefficients + 32 * i), _word(values + 32 * i));
-        }
-        return CubicField.reduce(sum);
     }
 
     // OPENINGS AND FRI
