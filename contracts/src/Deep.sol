@@ -176,12 +176,28 @@ library Deep {
         }
     }
 
-    /// @notice The inverses of the generator's powers at the positions: a list of words in memory.
-    function inversePowers(uint256[] memory positions, uint256 logDomain) internal pure returns (uint256 inverses) {
+    /// @notice Where a proof is queried.
+    /// @param positions The positions, ascending.
+    /// @param logDomain log2 of the size of their domain.
+    /// @param powers The generator's powers at the positions, a word each in memory.
+    /// @param inverses Their inverses.
+    struct Queries {
+        uint256[] positions;
+        uint256 logDomain;
+        uint256 powers;
+        uint256 inverses;
+    }
+
+    /// @notice Computes the points of the positions: one table of squares, and one inversion for all.
+    function locate(uint256[] memory positions, uint256 logDomain) internal pure returns (Queries memory queries) {
         uint256 count = positions.length;
         uint256 generator = Fri.generator(logDomain);
+        uint256 powers;
+        uint256 inverses;
+        uint256 product = 1;
         assembly ("memory-safe") {
-            inverses := mload(0x40)
+            powers := mload(0x40)
+            inverses := add(powers, shl(5, count))
             let table := add(inverses, shl(5, count))
             mstore(0x40, table)
             // The generator's squares stand above the free memory pointer.
@@ -189,29 +205,36 @@ library Deep {
                 mstore(add(table, shl(5, bit)), generator)
                 generator := mulmod(generator, generator, P)
             }
-            let size := shl(logDomain, 1)
-            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
-                let exponent := sub(size, mload(add(add(positions, 0x20), shl(5, i))))
+            for { let offset := 0 } lt(offset, shl(5, count)) { offset := add(offset, 0x20) } {
                 let power := 1
-                // An exponent of `size` itself is that of position 0: its only bit is above the table.
-                for { let at := table } lt(at, add(table, shl(5, logDomain))) { at := add(at, 0x20) } {
-                    if and(exponent, 1) { power := mulmod(power, mload(at), P) }
-                    exponent := shr(1, exponent)
+                let square := table
+                for { let exponent := mload(add(add(positions, 0x20), offset)) } exponent { exponent := shr(1, exponent) } {
+                    if and(exponent, 1) { power := mulmod(power, mload(square), P) }
+                    square := add(square, 0x20)
                 }
-                mstore(add(inverses, shl(5, i)), power)
+                mstore(add(powers, offset), power)
+                // First the product of all powers before this one.
+                mstore(add(inverses, offset), product)
+                product := mulmod(product, power, P)
             }
         }
+        product = CubicField.invBase(product);
+        assembly ("memory-safe") {
+            for { let offset := shl(5, count) } offset {} {
+                offset := sub(offset, 0x20)
+                let place := add(inverses, offset)
+                mstore(place, mulmod(product, mload(place), P))
+                product := mulmod(product, mload(add(powers, offset)), P)
+            }
+        }
+        return Queries(positions, logDomain, powers, inverses);
     }
 
     /// @notice Turns the rows' combinations into values of the DEEP polynomial, in place.
     /// @param sums The combinations, a word each, in memory.
-    /// @param inverses The inverses of the generator's powers at the positions.
+    /// @param powers The generator's powers at the positions.
     /// @param count How many there are.
-    /// @param logDomain log2 of the size of the domain.
-    function divide(Claims memory claims, uint256 sums, uint256 inverses, uint256 count, uint256 logDomain)
-        internal
-        pure
-    {
+    function divide(Claims memory claims, uint256 sums, uint256 powers, uint256 count) internal pure {
         // Numerators and denominators first, then one inversion for all.
         uint256 lists;
         assembly ("memory-safe") {
@@ -224,8 +247,7 @@ library Deep {
                 uint256 d0;
                 uint256 d1;
                 {
-                    uint256 power = CubicField.pow(_word(inverses + 32 * i), (1 << logDomain) - 1);
-                    uint256 x = mulmod(OFFSET, power, P);
+                    uint256 x = mulmod(OFFSET, _word(powers + 32 * i), P);
                     d0 = CubicField.sub(x, claims.z);
                     d1 = CubicField.sub(x, claims.next);
                 }

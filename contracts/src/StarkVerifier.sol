@@ -195,8 +195,9 @@ contract StarkVerifier {
         uint256[] memory session = _begin(_words(program, inputs, outputs), proof[:head]);
         uint256 source = start + head;
         uint256[] memory values;
-        (values, source) = _open(session, source);
-        source = _finish(session, values, source);
+        Deep.Queries memory queries = _queries(session);
+        (values, source) = _open(session, queries, source);
+        source = _finish(session, queries, values, source);
         if (source != start + proof.length) revert StarkVerifier__Length(source - start, proof.length);
         return bytes32(session[S_STATEMENT]);
     }
@@ -233,7 +234,7 @@ contract StarkVerifier {
             source := openings.offset
         }
         uint256 end = source + openings.length;
-        (values, source) = _open(session, source);
+        (values, source) = _open(session, _queries(session), source);
         if (source != end) revert StarkVerifier__Length(openings.length + source - end, openings.length);
         _facts[_openedFact(begun, values)] = true;
         emit Opened(bytes32(session[S_STATEMENT]), values);
@@ -253,7 +254,7 @@ contract StarkVerifier {
             source := fri.offset
         }
         uint256 end = source + fri.length;
-        source = _finish(session, values, source);
+        source = _finish(session, _queries(session), values, source);
         if (source != end) revert StarkVerifier__Length(fri.length + source - end, fri.length);
         bytes32 statement = bytes32(session[S_STATEMENT]);
         _facts[_provenFact(statement)] = true;
@@ -553,10 +554,20 @@ contract StarkVerifier {
     // OPENINGS AND FRI
     // ============================================================================================
 
-    /// @notice Checks the openings from `source` on, and returns the DEEP polynomial's values at the query positions.
-    function _open(uint256[] memory session, uint256 source) private view returns (uint256[] memory values, uint256) {
+    /// @notice The query positions and their points.
+    function _queries(uint256[] memory session) private view returns (Deep.Queries memory) {
         uint256 logDomain = session[S_LOG_LENGTH] + LOG_BLOWUP;
-        uint256[] memory positions = Transcript.positions(bytes32(session[S_POSITION_SEED]), QUERIES, logDomain);
+        return Deep.locate(Transcript.positions(bytes32(session[S_POSITION_SEED]), QUERIES, logDomain), logDomain);
+    }
+
+    /// @notice Checks the openings from `source` on, and returns the DEEP polynomial's values at the query positions.
+    function _open(uint256[] memory session, Deep.Queries memory queries, uint256 source)
+        private
+        view
+        returns (uint256[] memory values, uint256)
+    {
+        uint256 logDomain = queries.logDomain;
+        uint256[] memory positions = queries.positions;
         values = new uint256[](positions.length);
         uint256 sums;
         assembly ("memory-safe") {
@@ -580,24 +591,24 @@ contract StarkVerifier {
         claims.next = CubicField.scale(claims.z, Fri.generator(session[S_LOG_LENGTH]));
         claims.atZ = session[S_AT_Z];
         claims.atNext = session[S_AT_NEXT];
-        Deep.divide(claims, sums, Deep.inversePowers(positions, logDomain), positions.length, logDomain);
+        Deep.divide(claims, sums, queries.powers, positions.length);
         return (values, source);
     }
 
     /// @notice Runs the low-degree test from `source` on.
-    function _finish(uint256[] memory session, uint256[] memory values, uint256 source)
-        private
-        view
-        returns (uint256)
-    {
+    function _finish(
+        uint256[] memory session,
+        Deep.Queries memory queries,
+        uint256[] memory values,
+        uint256 source
+    ) private view returns (uint256) {
         uint256 logLength = session[S_LOG_LENGTH];
-        uint256 logDomain = logLength + LOG_BLOWUP;
-        uint256[] memory positions = Transcript.positions(bytes32(session[S_POSITION_SEED]), QUERIES, logDomain);
+        uint256 logDomain = queries.logDomain;
         Fri.Points memory points;
-        points.count = positions.length;
-        points.inverses = Deep.inversePowers(positions, logDomain);
+        points.count = queries.positions.length;
+        points.inverses = queries.inverses;
         assembly ("memory-safe") {
-            mstore(add(points, 0x20), add(positions, 0x20))
+            mstore(add(points, 0x20), add(mload(queries), 0x20))
             mstore(add(points, 0x60), add(values, 0x20))
         }
         uint256 layers = _layers(logLength);

@@ -102,19 +102,24 @@ library Transcript {
                     mstore(0x00, keccak256(add(coin, 0x1f), 41))
                 }
                 let position := and(shr(sub(224, shl(5, limb)), mload(0x00)), mask)
-                // Find the place from the end; shift only once it is known that the position is new.
                 let place := end
                 for {} gt(place, start) {} {
-                    if iszero(gt(mload(sub(place, 0x20)), position)) { break }
+                    let before := mload(sub(place, 0x20))
+                    if lt(before, position) { break }
+                    mstore(place, before)
                     place := sub(place, 0x20)
                 }
-                let known := 0
-                if gt(place, start) { known := eq(mload(sub(place, 0x20)), position) }
-                if iszero(known) {
-                    for { let at := end } gt(at, place) { at := sub(at, 0x20) } { mstore(at, mload(sub(at, 0x20))) }
-                    mstore(place, position)
-                    end := add(end, 0x20)
-                }
+                mstore(place, position)
+                end := add(end, 0x20)
+            }
+            // Repetitions are neighbours now: keep the first of each.
+            let source := start
+            let last := end
+            end := start
+            for {} lt(source, last) { source := add(source, 0x20) } {
+                let position := mload(source)
+                mstore(end, position)
+                if iszero(and(gt(source, start), eq(mload(sub(end, 0x20)), position))) { end := add(end, 0x20) }
             }
             mstore(list, shr(5, sub(end, start)))
             mstore(0x40, end)

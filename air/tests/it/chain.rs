@@ -109,7 +109,7 @@ impl Chain {
 }
 
 /// A contract's creation code.
-fn artifact(name: &str) -> Vec<u8> {
+pub(crate) fn artifact(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
     let text = std::fs::read_to_string(folder.join(name).with_extension("json")).expect("an artifact");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -129,7 +129,7 @@ fn evaluators(name: &str) -> usize {
 }
 
 /// The buses of the toy's public words.
-const TOY_BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3, Side::Minus)]);
+pub(crate) const TOY_BUSES: PublicBuses = PublicBuses([(1, Side::Plus), (2, Side::Plus), (3, Side::Minus)]);
 
 // VERIFIER
 // ================================================================================================
