@@ -1,11 +1,23 @@
 # `make test` sets up and passes the tests; `make devnet` sets up and runs the main job. Both install what they need.
 
-.PHONY: test soak bench devnet fmt lint
+.PHONY: test soak bench devnet fmt lint contracts
 
 CARGO ?= cargo
 
-test: lint
+test: lint contracts
 	$(CARGO) test --workspace --locked
+
+# The generated Solidity is what the constraints give, and the artifacts that Rust reads are what the sources give.
+contracts: contracts/node_modules/.installed
+	$(CARGO) run --locked -q -p starling-air --example generate -- contracts/src/generated --check
+	cd contracts && tools/foundry forge fmt --check
+	cd contracts && tools/foundry forge build
+	cd contracts && node tools/artifacts --check
+
+# Not `npm ci`: it wants every platform's optional binary in the lock file, and registries may lack some of them.
+contracts/node_modules/.installed: contracts/package.json contracts/package-lock.json
+	cd contracts && npm install --no-save --no-fund --no-audit
+	touch $@
 
 # Everything that needs no run: formatting, lints, dependency policy.
 lint:
@@ -27,3 +39,4 @@ devnet:
 
 fmt:
 	$(CARGO) fmt --all
+	cd contracts && tools/foundry forge fmt

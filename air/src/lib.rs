@@ -5,6 +5,7 @@ pub mod blake;
 pub mod bus;
 pub mod check;
 pub mod chips;
+pub mod codegen;
 pub mod definition;
 pub mod degree;
 pub mod keccak;

@@ -21,7 +21,7 @@ use crate::bus::{self, PublicMessage, Side};
 use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row};
 
 /// Fields of a message, its tag included.
-const FIELDS: usize = 5;
+const FIELDS: usize = 7;
 const CLOCK: usize = 0;
 const FLAG: usize = 1;
 const MULTIPLICITY: usize = 2;
@@ -104,21 +104,18 @@ impl Definition for Toy {
 }
 
 impl Toy {
-    /// Public messages for any words: one for the program, one for each input and each output.
+    /// Public messages for any words, laid out as the machine's: one for the program, one for each input and output.
     pub fn messages(program: &[Felt; 4], inputs: &[Felt], outputs: &[Felt]) -> Vec<PublicMessage> {
+        let zeros = [Felt::ZERO; 2];
         let tagged = |tag: u64, side, rest: &[Felt]| PublicMessage {
             side,
             fields: [&[Felt::new(tag)], rest].concat(),
         };
-        let mut messages = vec![tagged(1, Side::Plus, program)];
-        let indexed = |words: &[Felt], tag, side| -> Vec<PublicMessage> {
+        let mut messages = vec![tagged(1, Side::Plus, &[&zeros[..], program].concat())];
+        for (tag, words, side) in [(2, inputs, Side::Plus), (3, outputs, Side::Minus)] {
             let words = words.iter().enumerate();
-            words
-                .map(|(i, word)| tagged(tag, side, &[Felt::new(i as u64), *word]))
-                .collect()
-        };
-        messages.extend(indexed(inputs, 2, Side::Plus));
-        messages.extend(indexed(outputs, 3, Side::Minus));
+            messages.extend(words.map(|(i, word)| tagged(tag, side, &[Felt::new(i as u64), *word])));
+        }
         messages
     }
 

@@ -1,6 +1,7 @@
 //! Honest toy proofs for the tests.
 
 use starling_air::adapter::{PublicInputs, Shape, seed_words};
+use starling_air::codegen::Recording;
 use starling_air::keccak::{SettleCoin, SettleHasher};
 use starling_air::toy::{Toy, ToyProver};
 use starling_air::wire::{Codec, settle_options};
@@ -29,9 +30,14 @@ impl Statement {
         }
     }
 
+    /// The words that the transcript absorbs, in the order of the machine's statements; the toy is chip set 0.
     pub(crate) fn words(&self) -> Vec<Felt> {
-        let counts = [self.inputs.len(), self.outputs.len()].map(|len| Felt::new(len as u64));
-        [&self.program[..], &counts, &self.inputs, &self.outputs].concat()
+        let mut words = [&self.program[..], &[Felt::ZERO]].concat();
+        for list in [&self.inputs, &self.outputs] {
+            words.push(Felt::new(list.len() as u64));
+            words.extend_from_slice(list);
+        }
+        words
     }
 
     pub(crate) fn public(&self, toy: Toy, identity: &[u8; 32], options: &ProofOptions) -> PublicInputs<Toy> {
@@ -53,7 +59,8 @@ pub(crate) struct Honest {
 impl Honest {
     pub(crate) fn new(toy: Toy, log_length: u32, options: ProofOptions) -> Self {
         let statement = Statement::example();
-        let public = statement.public(toy, &[7; 32], &options);
+        let shape = Shape::new(&toy, &options, (9, 20));
+        let public = statement.public(toy, &Recording::new(&toy).identity(&shape), &options);
         let trace = toy.trace(1 << log_length, &public.messages);
         let prover = ToyProver::<SettleHasher, SettleCoin>::new(public.clone(), options.clone());
         let proof = prover.prove(trace).expect("the toy proves");

@@ -1,0 +1,266 @@
+//! Mutated proofs and statements: the Rust verifier and the contract give one verdict.
+
+use rand::seq::IndexedMutRandom;
+use rand::{Rng, SeedableRng};
+use starling_air::adapter::{PublicInputs, Shape, seed_words};
+use starling_air::codegen::Recording;
+use starling_air::keccak::KeccakDigest;
+use starling_air::toy::Toy;
+use starling_air::wire::{Codec, Ext, Parts, settle_options};
+use starling_vm::field::{Felt, MODULUS};
+use winterfell::math::FieldElement;
+
+use crate::chain::{Verifier, error_names};
+use crate::codegen::element;
+use crate::settle::TOY;
+use crate::support::{Honest, Statement, ToyCodec};
+
+type ToyParts = Parts<KeccakDigest<25>>;
+type Random = rand_chacha::ChaCha8Rng;
+
+/// Ways to change a proof's values.
+const PART_CLASSES: [&str; 15] = [
+    "trace length",
+    "root",
+    "value at z",
+    "value at gz",
+    "FRI root",
+    "remainder hash",
+    "nonce",
+    "main row",
+    "auxiliary row",
+    "quotient row",
+    "table node",
+    "FRI value",
+    "FRI node",
+    "remainder",
+    "order",
+];
+/// Ways to change its bytes or the statement.
+const OTHER_CLASSES: [&str; 8] = [
+    "byte",
+    "truncated",
+    "extended",
+    "modulus added",
+    "missing item",
+    "repeated item",
+    "public word",
+    "word count",
+];
+
+fn flip(digests: &mut [KeccakDigest<25>], rng: &mut Random) {
+    if let Some(digest) = digests.choose_mut(rng) {
+        digest.0[rng.random_range(0..25)] ^= 1 << rng.random_range(0..8);
+    }
+}
+
+fn change(values: &mut [Ext], rng: &mut Random) {
+    if let Some(value) = values.choose_mut(rng) {
+        *value = element(rng);
+    }
+}
+
+/// Changes the value class `class`.
+fn mutate(parts: &mut ToyParts, class: usize, rng: &mut Random) {
+    match class {
+        0 => parts.log_length = rng.random_range(0..40),
+        1 => flip(&mut parts.roots, rng),
+        2 => change(&mut parts.ood[0], rng),
+        3 => change(&mut parts.ood[1], rng),
+        4 => flip(&mut parts.fri_roots, rng),
+        5 => flip(core::slice::from_mut(&mut parts.remainder_hash), rng),
+        6 => parts.nonce = rng.random(),
+        7 => {
+            let row = parts.main_rows.choose_mut(rng).expect("a row");
+            *row.choose_mut(rng).expect("a column") = Felt::new(rng.random_range(0..MODULUS));
+        }
+        8 | 9 => change(parts.ext_rows[class - 8].choose_mut(rng).expect("a row"), rng),
+        10 => flip(parts.nodes.choose_mut(rng).expect("a tree"), rng),
+        11 => change(&mut parts.layers.choose_mut(rng).expect("a layer").0, rng),
+        12 => flip(&mut parts.layers.choose_mut(rng).expect("a layer").1, rng),
+        13 => change(&mut parts.remainder, rng),
+        _ => {
+            let last = parts.main_rows.len() - 1;
+            let (a, b) = (rng.random_range(0..last), rng.random_range(0..last));
+            match rng.random_range(0..4) {
+                0 => parts.main_rows.swap(a, b + 1),
+                1 => parts.ext_rows[0].swap(a, b + 1),
+                2 => parts.ood[0].swap(0, 1),
+                _ => parts.nodes[0].swap(a, b + 1),
+            }
+        }
+    }
+}
+
+/// A copy of `parts` with one item removed or repeated.
+fn resize(parts: &mut ToyParts, repeat: bool, rng: &mut Random) {
+    fn list<T: Clone>(items: &mut Vec<T>, repeat: bool, rng: &mut Random) {
+        let at = rng.random_range(0..items.len());
+        match repeat {
+            true => items.insert(at, items[at].clone()),
+            false => drop(items.remove(at)),
+        }
+    }
+    match rng.random_range(0..7) {
+        0 => list(&mut parts.fri_roots, repeat, rng),
+        1 => list(&mut parts.ood[1], repeat, rng),
+        2 => list(&mut parts.main_rows, repeat, rng),
+        3 => list(parts.nodes.choose_mut(rng).expect("a tree"), repeat, rng),
+        4 => list(&mut parts.layers.choose_mut(rng).expect("a layer").0, repeat, rng),
+        5 => list(&mut parts.layers.choose_mut(rng).expect("a layer").1, repeat, rng),
+        _ => list(&mut parts.remainder, repeat, rng),
+    }
+}
+
+/// Where the limbs of a proof's bytes start: those of the out-of-domain values and of the remainder.
+fn add_modulus(bytes: &mut [u8], rng: &mut Random) -> bool {
+    // The head's limbs start after the length and three roots; the remainder is at the end.
+    let from_end = rng.random_bool(0.5);
+    for _ in 0..10_000 {
+        let i = rng.random_range(0..60);
+        let at = if from_end {
+            bytes.len() - 8 * (i + 1)
+        } else {
+            76 + 8 * i
+        };
+        let limb = u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        if let Some(sum) = limb.checked_add(MODULUS) {
+            bytes[at..at + 8].copy_from_slice(&sum.to_be_bytes());
+            return true;
+        }
+    }
+    false
+}
+
+fn mutate_statement(statement: &mut Statement, count: bool, rng: &mut Random) {
+    let value = Felt::new(rng.random_range(0..MODULUS));
+    match (count, rng.random_range(0..3)) {
+        (false, 0) => statement.program[rng.random_range(0..4)] = value,
+        (false, 1) => statement.inputs[rng.random_range(0..2)] = value,
+        (false, _) => statement.outputs[0] = value,
+        (true, 0) => statement.inputs.push(Felt::ZERO),
+        (true, 1) => drop(statement.inputs.pop()),
+        (true, _) => {
+            let moved = statement.inputs.pop().expect("an input");
+            statement.outputs.insert(0, moved);
+        }
+    }
+}
+
+struct Case {
+    shape: Shape,
+    public: PublicInputs<Toy>,
+    parts: ToyParts,
+    verifier: Verifier,
+}
+
+/// `STARLING_FUZZ_CASES` sets how many mutations are tried.
+#[test]
+fn mutations_get_one_verdict() {
+    let cases = std::env::var("STARLING_FUZZ_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(400);
+    let mut rng = Random::seed_from_u64(3);
+    let recording = Recording::new(&TOY);
+    let known = error_names("StarkVerifier");
+    let mut proofs: Vec<Case> = [9, 10, 12]
+        .into_iter()
+        .map(|log_length| {
+            let honest = Honest::new(TOY, log_length, settle_options(41, 16, 31));
+            let parts = honest.codec().parts(&honest.proof).expect("takes apart");
+            let verifier = Verifier::toy(&recording, &honest.shape);
+            Case {
+                shape: honest.shape,
+                public: honest.public,
+                parts,
+                verifier,
+            }
+        })
+        .collect();
+
+    let mut accepted = 0;
+    let mut seen = std::collections::BTreeMap::<(String, &str), usize>::new();
+    for i in 0..cases {
+        let case = &mut proofs[i % 3];
+        let class = rng.random_range(0..=PART_CLASSES.len() + OTHER_CLASSES.len());
+        let mut statement = Statement::example();
+        let mut parts = case.parts.clone();
+        let mut bytes = parts.to_sections().concat();
+        let name = match class {
+            _ if class < PART_CLASSES.len() => {
+                mutate(&mut parts, class, &mut rng);
+                bytes = parts.to_sections().concat();
+                PART_CLASSES[class]
+            }
+            _ if class < PART_CLASSES.len() + OTHER_CLASSES.len() => {
+                let class = class - PART_CLASSES.len();
+                match class {
+                    0 => {
+                        let at = rng.random_range(0..bytes.len());
+                        bytes[at] ^= rng.random_range(1..=255u8);
+                    }
+                    1 => bytes.truncate(rng.random_range(0..bytes.len())),
+                    2 => bytes.extend(vec![0; rng.random_range(1..100)]),
+                    3 => assert!(add_modulus(&mut bytes, &mut rng) || i > 0),
+                    4 | 5 => {
+                        resize(&mut parts, class == 5, &mut rng);
+                        bytes = parts.to_sections().concat();
+                    }
+                    _ => mutate_statement(&mut statement, class == 7, &mut rng),
+                }
+                OTHER_CLASSES[class]
+            }
+            _ => "nothing",
+        };
+
+        let public = statement.public(TOY, &recording.identity(&case.shape), &case.shape.options);
+        debug_assert_eq!(public.definition, case.public.definition);
+        let codec: ToyCodec<'_> = Codec::new(&case.shape, &public).expect("cubic");
+        let ours = codec.verify(&bytes);
+        let theirs = case.verifier.verify(&statement, &bytes);
+        assert_eq!(
+            ours.is_ok(),
+            theirs.result.is_ok(),
+            "{name}: {ours:?} against {:?}",
+            theirs.result
+        );
+        match theirs.result {
+            Ok(_) => accepted += 1,
+            Err(_) => {
+                let error = theirs.error().expect("a typed error");
+                let error = known
+                    .get(&error)
+                    .unwrap_or_else(|| panic!("{name}: unknown error {error:02x?}"));
+                *seen.entry((error.clone(), name)).or_default() += 1;
+            }
+        }
+        assert_eq!(
+            theirs_unchanged(&bytes, &case.parts, &statement),
+            ours.is_ok(),
+            "{name}"
+        );
+    }
+    println!("{cases} cases, {accepted} unchanged");
+    for ((error, name), count) in seen {
+        println!("{error:44} {name:16} {count}");
+    }
+}
+
+/// Whether nothing was changed after all.
+fn theirs_unchanged(bytes: &[u8], parts: &ToyParts, statement: &Statement) -> bool {
+    let example = Statement::example();
+    let same = statement.words() == example.words();
+    same && bytes == parts.to_sections().concat()
+}
+
+#[test]
+fn the_seed_binds_identity_options_and_words() {
+    let options = settle_options(41, 16, 127);
+    let words = Statement::example().words();
+    let seed = seed_words(&[1; 32], &options, &words);
+    assert_ne!(seed, seed_words(&[2; 32], &options, &words));
+    assert_ne!(seed, seed_words(&[1; 32], &options, &words[1..]));
+    let partitions = options.with_partitions(2, 8);
+    assert_ne!(seed, seed_words(&[1; 32], &partitions, &words));
+}
