@@ -117,7 +117,7 @@ impl Call<'_> {
             None => program.clone(),
         };
         match IDLE.get() {
-            Some(check) => without_check(&program, check).expect("there is no such check"),
+            Some(check) => without_check(&program, check).unwrap_or(program),
             None => program,
         }
     }

@@ -502,3 +502,42 @@ fn every_check_of_a_division_is_needed() {
         assert_eq!(unneeded, Vec::<String>::new(), "{width:?}");
     }
 }
+
+#[test]
+fn every_check_of_a_product_is_needed() {
+    for width in WIDTHS {
+        let procedure = format!("{}::mul", width.module);
+        let half = BigUint::from(1_u32) << (width.bits() / 2);
+        let attacks = || {
+            for (a, b) in [
+                (&half * 3_u32, half.clone()),
+                (half.clone(), &half << 3_u32),
+                (&half - 1_u32, &half * 5_u32),
+            ] {
+                assert!(width.call("mul", &a, &b, None).is_err(), "a lie is accepted");
+            }
+        };
+        let call = Call {
+            procedure: &procedure,
+            ..Call::default()
+        };
+        let unneeded = unneeded_checks(&call, attacks);
+        assert!(unneeded.is_empty(), "{unneeded:?}");
+    }
+    let too_large = || {
+        for limbs in [vec![1, 0xffff_ffff], vec![0xffff_ffff, 0xffff_ffff]] {
+            let call = Call {
+                procedure: "u64::to_felt",
+                registers: vec![(0, limbs)],
+                ..Call::default()
+            };
+            assert!(call.run().is_err(), "a lie is accepted");
+        }
+    };
+    let call = Call {
+        procedure: "u64::to_felt",
+        ..Call::default()
+    };
+    let unneeded = unneeded_checks(&call, too_large);
+    assert!(unneeded.is_empty(), "{unneeded:?}");
+}
