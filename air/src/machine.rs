@@ -3,7 +3,7 @@
 use starling_vm::algebra::Algebra;
 
 use crate::bus::{BusColumns, CHALLENGES};
-use crate::chips::{Sink, Values, bitwise, cpu, hash, memory, range};
+use crate::chips::{Sink, Values, bitwise, cpu, hash, memory, range, signature};
 use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row};
 use crate::degree::Degree;
 
@@ -15,20 +15,37 @@ pub enum ChipSet {
     Core = 0,
     /// [ChipSet::Core] and bitwise.
     Bitwise = 1,
+    /// [ChipSet::Core] and signatures: what the rollup's kernel uses.
+    Kernel = 2,
+    /// All chips.
+    All = 3,
 }
 
 impl ChipSet {
     /// All chip sets.
-    pub const ALL: [Self; 2] = [Self::Core, Self::Bitwise];
+    pub const EVERY: [Self; 4] = [Self::Core, Self::Bitwise, Self::Kernel, Self::All];
 
     /// The chip set with this number.
     pub fn from_id(id: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|set| set.id() == id)
+        Self::EVERY.into_iter().find(|set| set.id() == id)
     }
 
     /// The smallest chip set that serves a run.
-    pub fn for_run(bitwise: bool) -> Self {
-        if bitwise { Self::Bitwise } else { Self::Core }
+    pub fn for_run(bitwise: bool, signature: bool) -> Self {
+        match (bitwise, signature) {
+            (false, false) => Self::Core,
+            (true, false) => Self::Bitwise,
+            (false, true) => Self::Kernel,
+            (true, true) => Self::All,
+        }
+    }
+
+    fn has_bitwise(self) -> bool {
+        matches!(self, Self::Bitwise | Self::All)
+    }
+
+    fn has_signature(self) -> bool {
+        matches!(self, Self::Kernel | Self::All)
     }
 
     /// The number that proofs and transcripts carry.
@@ -42,6 +59,9 @@ impl ChipSet {
 pub struct Machine {
     chips: ChipSet,
 }
+
+/// Auxiliary columns of the core: the last is the accumulator. The signature chip adds one.
+const CORE_AUX: usize = 4;
 
 /// Shortest trace: the table of bytes needs 256 rows besides the last, which is dead.
 pub const MIN_LENGTH: usize = 512;
@@ -60,10 +80,24 @@ impl Machine {
         self.chips
     }
 
+    /// The columns of the signature chip, if the chip set has it.
+    pub fn signature(&self) -> Option<signature::Columns> {
+        let periodic = hash::PERIODIC + hash::PERIODIC_COLUMNS;
+        let bus = CORE_AUX;
+        self.chips
+            .has_signature()
+            .then(|| signature::Columns::new(hash::FIRST + hash::WIDTH, periodic, bus))
+    }
+
     /// The columns of the bitwise chip, if the chip set has it.
     pub fn bitwise(&self) -> Option<bitwise::Columns> {
-        let periodic = hash::PERIODIC + hash::PERIODIC_COLUMNS;
-        (self.chips == ChipSet::Bitwise).then(|| bitwise::Columns::new(hash::FIRST + hash::WIDTH, periodic))
+        let mut first = hash::FIRST + hash::WIDTH;
+        let mut periodic = hash::PERIODIC + hash::PERIODIC_COLUMNS;
+        if self.chips.has_signature() {
+            first += signature::WIDTH;
+            periodic += signature::PERIODIC_COLUMNS;
+        }
+        self.chips.has_bitwise().then(|| bitwise::Columns::new(first, periodic))
     }
 
     fn main_into<A: Algebra>(&self, frame: &MainFrame<'_, A>, out: &mut impl Sink<A>) {
@@ -71,6 +105,9 @@ impl Machine {
         memory::constraints(frame, out);
         range::constraints(frame, out);
         hash::constraints(frame, out);
+        if let Some(columns) = self.signature() {
+            signature::constraints(&columns, frame, out);
+        }
         if let Some(columns) = self.bitwise() {
             bitwise::constraints(&columns, frame, out);
         }
@@ -82,6 +119,9 @@ impl Machine {
         memory::messages(main, bus);
         range::messages(main, bus);
         hash::messages(main, bus);
+        if let Some(columns) = self.signature() {
+            signature::messages(&columns, main, bus);
+        }
         if let Some(columns) = self.bitwise() {
             bitwise::messages(&columns, main, bus);
         }
@@ -122,11 +162,12 @@ impl Machine {
 
 impl Definition for Machine {
     fn main_width(&self) -> usize {
-        hash::FIRST + hash::WIDTH + self.bitwise().map_or(0, |_| bitwise::WIDTH)
+        let signature = self.signature().map_or(0, |_| signature::WIDTH);
+        hash::FIRST + hash::WIDTH + signature + self.bitwise().map_or(0, |_| bitwise::WIDTH)
     }
 
     fn aux_width(&self) -> usize {
-        4
+        CORE_AUX + usize::from(self.chips.has_signature())
     }
 
     fn num_challenges(&self) -> usize {
@@ -134,12 +175,15 @@ impl Definition for Machine {
     }
 
     fn accumulator(&self) -> usize {
-        3
+        CORE_AUX - 1
     }
 
     fn periodic_columns(&self) -> Vec<Vec<u64>> {
         let mut out = range::periodic_columns();
         out.extend(hash::periodic_columns());
+        if self.signature().is_some() {
+            out.extend(signature::periodic_columns());
+        }
         if self.bitwise().is_some() {
             out.extend(bitwise::periodic_columns());
         }
@@ -181,6 +225,9 @@ impl Definition for Machine {
         memory::assertions(&mut out);
         range::assertions(&mut out);
         hash::assertions(&mut out);
+        if let Some(columns) = self.signature() {
+            signature::assertions(&columns, &mut out);
+        }
         out
     }
 
@@ -212,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_degree_fits_blowup_8() {
-        for machine in ChipSet::ALL.map(Machine::new) {
+        for machine in ChipSet::EVERY.map(Machine::new) {
             for (name, degree) in machine.main_constraints() {
                 assert!(degree <= 9, "{name}: degree {degree}");
             }

@@ -8,13 +8,14 @@ use starling_vm::isa::MEMORY_WORDS;
 use starling_vm::poseidon2::constants::{EXTERNAL, INTERNAL};
 use starling_vm::poseidon2::{external_layer, internal_layer};
 use starling_vm::program::{PROGRAM_DOMAIN, Program, code_blocks};
-use starling_vm::schnorr::Signature;
+use starling_vm::schnorr::{PublicKey, Signature};
 use starling_vm::trap::Trap;
 use winter_math::batch_inversion;
 
 use starling_vm::algebra::Algebra;
 
-use crate::chips::{bitwise, cpu, hash, memory, range};
+use crate::chips::signature::fill::Request;
+use crate::chips::{bitwise, cpu, hash, memory, range, signature};
 use crate::definition::Definition;
 use crate::machine::{ChipSet, MAX_LENGTH, MIN_LENGTH, Machine};
 
@@ -29,7 +30,7 @@ pub struct Recording {
     ranges: HashMap<(u32, u32, bool), u64>,
     hashes: Vec<(u64, [Felt; 8], bool)>,
     bitwise: HashMap<BitwiseCall, u64>,
-    signatures: usize,
+    signatures: Vec<Request>,
 }
 
 /// A call on the bitwise chip.
@@ -53,7 +54,7 @@ impl Recorder for Recording {
     }
 
     fn hash(&mut self, clk: u64, input: [Felt; 8], full: bool) {
-        self.hashes.push((clk, input, full));
+        self.hashes.push((signature::hash_id(clk, 0), input, full));
     }
 
     fn and(&mut self, a: u32, b: u32) {
@@ -64,8 +65,16 @@ impl Recorder for Recording {
         *self.bitwise.entry(BitwiseCall::Pow2(b)).or_default() += 1;
     }
 
-    fn signature(&mut self, _: u64, _: [Felt; 5], _: Word, _: [Felt; Signature::ELEMENTS]) {
-        self.signatures += 1;
+    fn signature(&mut self, clk: u64, key: [Felt; 5], message: Word, signature: [Felt; Signature::ELEMENTS]) {
+        // The executor has checked both encodings.
+        if let (Ok(key), Ok(signature)) = (PublicKey::from_elements(&key), Signature::from_elements(&signature)) {
+            self.signatures.push(Request {
+                clk,
+                key,
+                message,
+                signature,
+            });
+        }
     }
 }
 
@@ -82,17 +91,25 @@ pub struct ChipRows {
     pub hash: usize,
     /// Eight for each distinct call, and the last one; none without calls.
     pub bitwise: usize,
+    /// 192 for each signature.
+    pub signature: usize,
 }
 
 impl ChipRows {
     /// The length of the trace: the busiest chip's rows, padded to a power of two.
     pub fn trace_length(&self) -> usize {
-        self.cpu
-            .max(self.memory)
-            .max(self.range)
-            .max(self.hash)
-            .next_power_of_two()
-            .max(MIN_LENGTH)
+        let Self {
+            cpu,
+            memory,
+            range,
+            hash,
+            bitwise,
+            signature,
+        } = *self;
+        let busiest = [cpu, memory, range, hash, bitwise, signature]
+            .into_iter()
+            .fold(0, usize::max);
+        busiest.next_power_of_two().max(MIN_LENGTH)
     }
 }
 
@@ -102,11 +119,11 @@ pub enum TraceError {
     /// The run trapped.
     #[error(transparent)]
     Trap(#[from] Box<Trap>),
-    /// The run verifies signatures, for which this version of the AIR has no chip.
-    #[error("the program verifies {count} signatures, which this version cannot prove yet")]
-    Signatures {
-        /// How many.
-        count: usize,
+    /// A signature that the executor accepted does not fill the chip.
+    #[error("the signature of cycle {clk} does not fill the signature chip")]
+    Signature {
+        /// The cycle.
+        clk: u64,
     },
     /// The run is too long.
     #[error("the run needs a trace of {length} rows, at most {MAX_LENGTH} are allowed")]
@@ -136,12 +153,15 @@ pub struct MainTrace {
 pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<MainTrace, TraceError> {
     let mut recording = Recording::default();
     let outcome = run_recorded(program, inputs, cycle_limit.min(MAX_LENGTH as u64), &mut recording)?;
-    if recording.signatures > 0 {
-        return Err(TraceError::Signatures {
-            count: recording.signatures,
-        });
+    for request in &recording.signatures {
+        recording
+            .hashes
+            .extend(request.hash_calls().map(|call| (call.id, call.input, false)));
     }
-    let machine = Machine::new(ChipSet::for_run(!recording.bitwise.is_empty()));
+    let machine = Machine::new(ChipSet::for_run(
+        !recording.bitwise.is_empty(),
+        !recording.signatures.is_empty(),
+    ));
     let blocks = code_blocks(program.instructions());
     let rows = ChipRows {
         cpu: recording.cpu.len() + 1,
@@ -152,6 +172,7 @@ pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<
             0 => 0,
             calls => bitwise::GROUP * (calls + 1),
         },
+        signature: signature::ROWS * recording.signatures.len(),
     };
     let length = rows.trace_length();
     if length > MAX_LENGTH {
@@ -162,6 +183,10 @@ pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<
     fill_memory(&mut columns, &mut recording.memory);
     fill_hash(&mut columns, &blocks, &uses, &recording.hashes);
     fill_range(&mut columns, &recording.ranges);
+    if let Some(layout) = machine.signature() {
+        signature::fill::fill(&mut columns, &layout, &recording.signatures)
+            .map_err(|invalid| TraceError::Signature { clk: invalid.clk })?;
+    }
     if let Some(layout) = machine.bitwise() {
         fill_bitwise(&mut columns, &layout, &recording.bitwise);
     }
@@ -312,8 +337,8 @@ fn fill_hash(columns: &mut [Vec<Felt>], blocks: &[Word], uses: &[u64], calls: &[
             let rows = permutation_rows(input);
             capacity = core::array::from_fn(|i| rows[7].0[4 + i]);
             (rows, group as u64, false, true, false)
-        } else if let Some((clk, input, full)) = calls.get(group - blocks.len()) {
-            (permutation_rows(*input), 4 * clk, true, false, *full)
+        } else if let Some((id, input, full)) = calls.get(group - blocks.len()) {
+            (permutation_rows(*input), *id, true, false, *full)
         } else {
             (idle, 0, false, false, false)
         };

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use starling_vm::ecgfp5::generator::times_generator;
-use starling_vm::ecgfp5::{Gf5, Scalar};
+use starling_vm::ecgfp5::{Gf5, Quintic, Scalar};
 use starling_vm::field::{Felt, Word};
 use starling_vm::schnorr::{PublicKey, SecretKey, Signature, verify, verify_batch};
 
@@ -38,6 +38,12 @@ fn main() {
 
     let mut x = a;
     time("GF(p^5) product", 10_000, 1, || x *= b);
+    let mut generic = Quintic(a.0);
+    let other = Quintic(b.0);
+    time("GF(p^5) product, over any algebra", 10_000, 1, || {
+        generic = generic.clone() * other.clone();
+    });
+    black_box(&generic);
     time("GF(p^5) square", 10_000, 1, || x = x.square());
     time("GF(p^5) inverse", 1_000, 1, || x = x.inverse_or_zero());
     time("GF(p^5) square root", 200, 1, || {

@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod hash;
 pub mod memory;
 pub mod range;
+pub mod signature;
 
 /// Receives constraints, in order.
 ///

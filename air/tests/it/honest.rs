@@ -10,6 +10,7 @@ use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::isa::{Instruction, Op};
 use starling_vm::program::Program;
+use starling_vm::schnorr::SecretKey;
 
 pub(crate) fn challenges(seed: u64) -> Vec<Ext> {
     (0..starling_air::bus::CHALLENGES as u64)
@@ -107,4 +108,45 @@ fn a_short_program_proves_and_verifies() {
         wrong.outputs[0] += Felt::new(1);
         assert!(verify(&wrong, &[preset], &proven.bytes).is_err());
     }
+}
+
+#[test]
+fn the_busiest_chip_sets_the_length() {
+    // Ninety bitwise calls need more rows than anything else in this run, four signatures more still.
+    let mut code: Vec<_> = (0..90).map(|i| imm(Op::U32and, 1, 0, i)).collect();
+    code.push(Program::halt());
+    let trace = build(&Program::new(code).unwrap(), &RunInputs::default(), 1000).unwrap();
+    assert!(trace.rows.bitwise > 512 && trace.rows.hash <= 512);
+    assert_eq!(trace.columns[0].len(), 1024);
+
+    let key = SecretKey::derive(b"busy");
+    let message = [1, 2, 3, 4].map(Felt::new);
+    let mut code: Vec<_> = key
+        .public_key()
+        .to_elements()
+        .iter()
+        .zip(0..)
+        .map(|(x, r)| imm(Op::Mov, r, 0, x.as_int()))
+        .collect();
+    code.extend(message.iter().zip(8..).map(|(x, r)| imm(Op::Mov, r, 0, x.as_int())));
+    code.extend([Instruction::new(Op::Sig); 4]);
+    code.push(Program::halt());
+    let program = Program::new(code).unwrap();
+    let advice = key.sign(&message).to_elements().repeat(4);
+    let trace = build(&program, &RunInputs { public: vec![], advice }, 1000).unwrap();
+    assert_eq!((trace.rows.signature, trace.columns[0].len()), (768, 1024));
+    let statement = Statement {
+        program: program.hash(),
+        inputs: vec![],
+        outputs: vec![],
+    };
+    assert_eq!(
+        check(
+            &Machine::new(ChipSet::Kernel),
+            &trace.columns,
+            &statement,
+            &challenges(2)
+        ),
+        None
+    );
 }

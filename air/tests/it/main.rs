@@ -2,5 +2,6 @@
 #![allow(missing_docs)]
 
 mod honest;
+mod signature;
 mod support;
 mod wire;

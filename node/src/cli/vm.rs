@@ -176,6 +176,7 @@ fn rows_json(rows: &ChipRows, length: usize) -> serde_json::Value {
         "range": rows.range,
         "hash": rows.hash,
         "bitwise": rows.bitwise,
+        "signature": rows.signature,
         "trace": length,
     })
 }
@@ -225,12 +226,13 @@ fn prove_program(args: ProveArgs) -> Result<(), CliError> {
         println!("cycles   {}", proven.cycles);
         let rows = &proven.rows;
         println!(
-            "rows     cpu {}, memory {}, range {}, hash {}, bitwise {}; trace 2^{}",
+            "rows     cpu {}, memory {}, range {}, hash {}, bitwise {}, signature {}; trace 2^{}",
             rows.cpu,
             rows.memory,
             rows.range,
             rows.hash,
             rows.bitwise,
+            rows.signature,
             proven.trace_length.ilog2()
         );
         println!("seconds  {:.3}", proven.trace_seconds + proven.prove_seconds);

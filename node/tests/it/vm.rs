@@ -208,3 +208,42 @@ fn a_program_survives_assembly_and_disassembly() {
     let long = folder.file("long.svm", [&bytes[..], &[0]].concat());
     assert_eq!(code(&["vm", "run", &long]), 2);
 }
+
+/// Every example runs, proves and verifies; and no proof passes for another output.
+#[test]
+fn every_example_proves_and_verifies() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/examples");
+    let folder = Folder::new("examples");
+    let mut count = 0;
+    for entry in fs::read_dir(examples).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|extension| extension != "sasm") {
+            continue;
+        }
+        count += 1;
+        let (source, io) = (file.to_str().unwrap(), file.with_extension("json"));
+        let io = io.to_str().unwrap();
+        let proof = folder.path("example.proof");
+        let report = json(&["vm", "prove", source, "--io", io, "--out", &proof, "--json"]);
+        let hash = report["program_hash"].as_str().unwrap();
+        assert_eq!(
+            code(&["vm", "verify", &proof, "--program", hash, "--io", io]),
+            0,
+            "{source}"
+        );
+        let mut statement: serde_json::Value = serde_json::from_slice(&fs::read(io).unwrap()).unwrap();
+        let outputs = statement["outputs"].as_array_mut().unwrap();
+        if let Some(first) = outputs.first_mut() {
+            *first = serde_json::json!(if *first == serde_json::json!(7) { 8 } else { 7 });
+        } else {
+            outputs.push(serde_json::json!(0));
+        }
+        let changed = folder.file("changed.json", statement.to_string());
+        assert_eq!(
+            code(&["vm", "verify", &proof, "--program", hash, "--io", &changed]),
+            1,
+            "{source}"
+        );
+    }
+    assert!(count >= 8, "{count} examples");
+}

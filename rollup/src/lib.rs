@@ -1,0 +1,25 @@
+//! The rollup's protocol.
+//!
+//! In reading order: [address] names accounts, [account] and [tree] are the state, [amount] packs numbers, [record] is the
+//! public data of an operation, [transaction] is what a user signs. The pages are `specs/state.md`,
+//! `specs/transactions.md` and `specs/kernel.md`.
+//!
+//! ```
+//! use starling_rollup::account::Account;
+//! use starling_rollup::address::{Address, L1Address};
+//! use starling_rollup::tree::Tree;
+//! use starling_vm::schnorr::SecretKey;
+//!
+//! let key = SecretKey::derive(b"an example, not a secret");
+//! let address = Address::new(key.public_key(), L1Address([0x11; 20]));
+//! let mut tree = Tree::default();
+//! tree.set(0, Account::new(address, 1_000).leaf());
+//! assert!(tree.path(0).leads_to(tree.root()));
+//! ```
+
+pub mod account;
+pub mod address;
+pub mod amount;
+pub mod record;
+pub mod transaction;
+pub mod tree;

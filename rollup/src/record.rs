@@ -1,0 +1,361 @@
+//! The public data of an operation: records, from one table.
+//!
+//! [LAYOUTS] says which words a record has and which fields they hold, lowest bits first. The codec here runs on the
+//! table; the kernel's parser and the contract's are made from it.
+
+use starling_vm::field::{Felt, MODULUS};
+
+use crate::account::AMOUNT_LIMIT;
+use crate::address::{Address, L1Address};
+use crate::amount::{self, PackError};
+use crate::transaction::Operation;
+
+/// A field of a packed word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its bits.
+    pub bits: u32,
+}
+
+/// A word of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordLayout {
+    /// Fields side by side, the first in the lowest bits; all bits above them are zero. Below 2^63.
+    Packed(&'static [Field]),
+    /// A canonical field element.
+    Element(&'static str),
+}
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Its name.
+    pub name: &'static str,
+    /// Its tag, the lowest bits of word 1.
+    pub tag: u64,
+    /// Its words.
+    pub words: &'static [WordLayout],
+}
+
+/// Bits of a tag.
+pub const TAG_BITS: u32 = 3;
+
+/// Tag of a transfer in the short form.
+pub const TRANSFER: u64 = 1;
+/// Tag of a transfer in the long form.
+pub const TRANSFER_LONG: u64 = 2;
+/// Tag of a transfer that opens an account.
+pub const OPEN: u64 = 3;
+/// Tag of a withdrawal.
+pub const WITHDRAW: u64 = 4;
+/// Tag of a change of key or owner.
+pub const REKEY: u64 = 5;
+
+const fn field(name: &'static str, bits: u32) -> Field {
+    Field { name, bits }
+}
+
+const FROM: Field = field("from", 32);
+const TO_LOW: Field = field("to_low", 31);
+const TO_HIGH: Field = field("to_high", 1);
+const TAG: Field = field("tag", TAG_BITS);
+const AMOUNT: WordLayout = WordLayout::Packed(&[field("amount", 63)]);
+const FEE: WordLayout = WordLayout::Packed(&[field("fee", 63)]);
+const ADDRESS: [WordLayout; 4] = [
+    WordLayout::Element("address_0"),
+    WordLayout::Element("address_1"),
+    WordLayout::Element("address_2"),
+    WordLayout::Element("address_3"),
+];
+const SENDER: WordLayout = WordLayout::Packed(&[FROM]);
+const TAG_ONLY: WordLayout = WordLayout::Packed(&[TAG]);
+
+/// All kinds of records.
+pub const LAYOUTS: [Layout; 5] = [
+    Layout {
+        name: "transfer",
+        tag: TRANSFER,
+        words: &[
+            WordLayout::Packed(&[FROM, TO_LOW]),
+            WordLayout::Packed(&[TAG, TO_HIGH, field("fee", 16), field("amount", 40)]),
+        ],
+    },
+    Layout {
+        name: "transfer_long",
+        tag: TRANSFER_LONG,
+        words: &[
+            WordLayout::Packed(&[FROM, TO_LOW]),
+            WordLayout::Packed(&[TAG, TO_HIGH]),
+            AMOUNT,
+            FEE,
+        ],
+    },
+    Layout {
+        name: "open",
+        tag: OPEN,
+        words: &[
+            SENDER, TAG_ONLY, AMOUNT, FEE, ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3],
+        ],
+    },
+    Layout {
+        name: "withdraw",
+        tag: WITHDRAW,
+        words: &[
+            SENDER,
+            WordLayout::Packed(&[TAG, field("recipient_2", 48)]),
+            WordLayout::Packed(&[field("recipient_0", 56)]),
+            WordLayout::Packed(&[field("recipient_1", 56)]),
+            AMOUNT,
+            FEE,
+        ],
+    },
+    Layout {
+        name: "rekey",
+        tag: REKEY,
+        words: &[SENDER, TAG_ONLY, FEE, ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3]],
+    },
+];
+
+/// Why words are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The data ends within a record.
+    #[error("the data ends within a record: {wanted} words are needed, {left} are left")]
+    Short {
+        /// Words that the record has.
+        wanted: usize,
+        /// Words that are left.
+        left: usize,
+    },
+    /// No record has this tag.
+    #[error("no record has tag {0}")]
+    Tag(u64),
+    /// A word has bits above its fields.
+    #[error("word {word} of a {record} record has bits that belong to no field")]
+    StrayBits {
+        /// The kind of record.
+        record: &'static str,
+        /// The word's number in the record.
+        word: usize,
+    },
+    /// A word is not a canonical field element.
+    #[error("word {word} of a {record} record is not below the modulus")]
+    NotCanonical {
+        /// The kind of record.
+        record: &'static str,
+        /// The word's number in the record.
+        word: usize,
+    },
+    /// A packed amount or fee is malformed.
+    #[error(transparent)]
+    Packed(#[from] PackError),
+    /// A long transfer would fit the short form.
+    #[error("a long transfer whose amount and fee fit the short form must take the short form")]
+    LongForm,
+}
+
+/// What a record says: the operation without the recipient's address, nonce and signature, which are not public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Index of the sender.
+    pub from: u32,
+    /// The fee in gwei.
+    pub fee: u64,
+    /// The rest, by operation.
+    pub body: Body,
+}
+
+/// The operation's own part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A transfer.
+    Transfer {
+        /// Index of the recipient.
+        to: u32,
+        /// Gwei.
+        amount: u64,
+    },
+    /// A transfer to a new account.
+    Open {
+        /// The new account's address.
+        address: Address,
+        /// Gwei.
+        amount: u64,
+    },
+    /// A withdrawal to L1.
+    Withdraw {
+        /// Who may claim.
+        recipient: L1Address,
+        /// Gwei.
+        amount: u64,
+    },
+    /// A change of key or owner.
+    Rekey {
+        /// The new address.
+        address: Address,
+    },
+}
+
+impl Record {
+    /// The record of an operation.
+    pub fn new(from: u32, fee: u64, operation: &Operation) -> Self {
+        let body = match *operation {
+            Operation::Transfer { to, amount, .. } => Body::Transfer { to, amount },
+            Operation::Open { address, amount } => Body::Open { address, amount },
+            Operation::Withdraw { recipient, amount } => Body::Withdraw { recipient, amount },
+            Operation::Rekey { address } => Body::Rekey { address },
+        };
+        Self { from, fee, body }
+    }
+
+    /// The record's words.
+    pub fn encode(&self) -> Vec<u64> {
+        let from = u64::from(self.from);
+        let address = |address: &Address| address.to_word().map(|element| element.as_int());
+        let (tag, values) = match &self.body {
+            Body::Transfer { to, amount } => {
+                let (low, high) = (u64::from(*to) & ((1 << 31) - 1), u64::from(*to >> 31));
+                match (amount::FEE.pack(self.fee), amount::AMOUNT.pack(*amount)) {
+                    (Some(fee), Some(amount)) => (TRANSFER, vec![from, low, TRANSFER, high, fee, amount]),
+                    _ => (TRANSFER_LONG, vec![from, low, TRANSFER_LONG, high, *amount, self.fee]),
+                }
+            }
+            Body::Open { address: to, amount } => (OPEN, [&[from, OPEN, *amount, self.fee], &address(to)[..]].concat()),
+            Body::Withdraw { recipient, amount } => {
+                let [l0, l1, l2] = recipient.to_elements().map(|element| element.as_int());
+                (WITHDRAW, vec![from, WITHDRAW, l2, l0, l1, *amount, self.fee])
+            }
+            Body::Rekey { address: to } => (REKEY, [&[from, REKEY, self.fee], &address(to)[..]].concat()),
+        };
+        pack(layout(tag).unwrap_or(&LAYOUTS[0]), &values)
+    }
+
+    /// Reads one record from the head of `words` and returns it with the number of words it takes.
+    ///
+    /// # Errors
+    /// When the words do not start with what [Record::encode] gives for some record.
+    pub fn decode(words: &[u64]) -> Result<(Self, usize), RecordError> {
+        let second = *words.get(1).ok_or(RecordError::Short {
+            wanted: 2,
+            left: words.len(),
+        })?;
+        let tag = second & ((1 << TAG_BITS) - 1);
+        let layout = layout(tag).ok_or(RecordError::Tag(tag))?;
+        let v = unpack(layout, words)?;
+        let index = |low: u64, high: u64| (low | high << 31) as u32;
+        let address = |v: &[u64]| Address::from_word([v[0], v[1], v[2], v[3]].map(Felt::new));
+        let (fee, body) = match tag {
+            TRANSFER => {
+                let (fee, amount) = (amount::FEE.unpack(v[4])?, amount::AMOUNT.unpack(v[5])?);
+                (
+                    fee,
+                    Body::Transfer {
+                        to: index(v[1], v[3]),
+                        amount,
+                    },
+                )
+            }
+            TRANSFER_LONG => {
+                let (amount, fee) = (v[4], v[5]);
+                if amount::FEE.pack(fee).is_some() && amount::AMOUNT.pack(amount).is_some() {
+                    return Err(RecordError::LongForm);
+                }
+                (
+                    fee,
+                    Body::Transfer {
+                        to: index(v[1], v[3]),
+                        amount,
+                    },
+                )
+            }
+            OPEN => (
+                v[3],
+                Body::Open {
+                    address: address(&v[4..]),
+                    amount: v[2],
+                },
+            ),
+            WITHDRAW => {
+                let mut bytes = [0; 20];
+                bytes[13..].copy_from_slice(&v[3].to_be_bytes()[1..]);
+                bytes[6..13].copy_from_slice(&v[4].to_be_bytes()[1..]);
+                bytes[..6].copy_from_slice(&v[2].to_be_bytes()[2..]);
+                (
+                    v[6],
+                    Body::Withdraw {
+                        recipient: L1Address(bytes),
+                        amount: v[5],
+                    },
+                )
+            }
+            _ => (
+                v[2],
+                Body::Rekey {
+                    address: address(&v[3..]),
+                },
+            ),
+        };
+        Ok((
+            Self {
+                from: v[0] as u32,
+                fee,
+                body,
+            },
+            layout.words.len(),
+        ))
+    }
+}
+
+/// The layout of the records with tag `tag`.
+pub fn layout(tag: u64) -> Option<&'static Layout> {
+    LAYOUTS.iter().find(|layout| layout.tag == tag)
+}
+
+fn pack(layout: &Layout, values: &[u64]) -> Vec<u64> {
+    let mut values = values.iter().copied();
+    let mut next = || values.next().unwrap_or(0);
+    layout
+        .words
+        .iter()
+        .map(|word| match word {
+            WordLayout::Element(_) => next(),
+            WordLayout::Packed(fields) => {
+                let mut shift = 0;
+                fields.iter().fold(0, |sum, field| {
+                    let placed = next() << shift;
+                    shift += field.bits;
+                    sum | placed
+                })
+            }
+        })
+        .collect()
+}
+
+fn unpack(layout: &Layout, words: &[u64]) -> Result<Vec<u64>, RecordError> {
+    let (wanted, left, record) = (layout.words.len(), words.len(), layout.name);
+    if left < wanted {
+        return Err(RecordError::Short { wanted, left });
+    }
+    let mut values = Vec::new();
+    for (word, (shape, value)) in layout.words.iter().zip(words).enumerate() {
+        match shape {
+            WordLayout::Element(_) if *value >= MODULUS => return Err(RecordError::NotCanonical { record, word }),
+            WordLayout::Element(_) => values.push(*value),
+            WordLayout::Packed(fields) => {
+                let mut rest = *value;
+                for field in *fields {
+                    values.push(rest & ((1 << field.bits) - 1));
+                    rest >>= field.bits;
+                }
+                if rest != 0 {
+                    return Err(RecordError::StrayBits { record, word });
+                }
+            }
+        }
+    }
+    Ok(values)
+}
+
+const _: () = assert!(AMOUNT_LIMIT == 1 << 63);

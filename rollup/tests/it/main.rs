@@ -1,0 +1,7 @@
+//! Integration tests of the protocol, one binary so that it links once.
+#![allow(missing_docs)]
+
+mod address;
+mod record;
+mod transaction;
+mod tree;
