@@ -12,7 +12,7 @@ use crate::memory::Memory;
 use crate::poseidon2;
 use crate::program::Program;
 use crate::schnorr::{self, Signature};
-use crate::trap::{Trap, TrapKind};
+use crate::trap::{SHOWN_CALLS, Trap, TrapKind};
 
 /// Most public outputs a run may have.
 pub const MAX_OUTPUTS: u64 = 1 << 16;
@@ -214,23 +214,25 @@ impl<'a> Machine<'a> {
     }
 
     fn trap(&self, kind: TrapKind) -> Trap {
-        let pc = self.pc as usize;
-        let debug = self.program.debug();
-        let source = debug.spans.get(pc).copied().flatten().map(|span| {
+        let source = |pc: u64| {
+            let debug = self.program.debug();
+            let span = debug.spans.get(usize::try_from(pc).ok()?).copied().flatten()?;
             let file = debug.files.get(span.file as usize).map_or("?", String::as_str);
-            format!("{file}:{}:{}", span.line, span.column)
-        });
+            Some(format!("{file}:{}:{}", span.line, span.column))
+        };
+        let innermost = &self.calls[self.calls.len().saturating_sub(SHOWN_CALLS)..];
         Trap {
             kind,
             pc: self.pc,
             clk: self.clk,
             registers: self.registers,
             call_stack: self.calls.iter().map(|(site, _)| *site).collect(),
-            source,
+            call_sources: innermost.iter().map(|(site, _)| source(*site)).collect(),
+            source: source(self.pc),
             instruction: self
                 .program
                 .instructions()
-                .get(pc)
+                .get(self.pc as usize)
                 .map(ToString::to_string)
                 .unwrap_or_default(),
         }

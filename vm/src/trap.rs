@@ -139,6 +139,9 @@ pub enum TrapKind {
     },
 }
 
+/// Calls that the message of a trap shows; a runaway recursion has millions.
+pub const SHOWN_CALLS: usize = 16;
+
 /// A failed run: what went wrong, where, and in which state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
@@ -152,6 +155,9 @@ pub struct Trap {
     pub registers: [Felt; REGISTERS],
     /// Addresses of the calls that had not returned, outermost first.
     pub call_stack: Vec<u64>,
+    /// Where the innermost of these calls stand in the source, outermost first, as far as known: at most
+    /// [SHOWN_CALLS].
+    pub call_sources: Vec<Option<String>>,
     /// The source line, if known, as `file:line:column`.
     pub source: Option<String>,
     /// The instruction, disassembled.
@@ -170,11 +176,16 @@ impl fmt::Display for Trap {
         if let Some(source) = &self.source {
             write!(f, "\n  in {source}")?;
         }
-        if !self.call_stack.is_empty() {
-            write!(f, "\n  called from")?;
-            for pc in self.call_stack.iter().rev() {
-                write!(f, " {pc}")?;
+        let shown = self.call_stack.iter().rev().zip(self.call_sources.iter().rev());
+        for (pc, source) in shown {
+            write!(f, "\n  called at pc {pc}")?;
+            if let Some(source) = source {
+                write!(f, ", {source}")?;
             }
+        }
+        let hidden = self.call_stack.len().saturating_sub(self.call_sources.len());
+        if hidden > 0 {
+            write!(f, "\n  and {hidden} calls more")?;
         }
         for (quad, registers) in self.registers.chunks(4).enumerate() {
             write!(f, "\n  q{quad}:")?;

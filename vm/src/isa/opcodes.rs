@@ -48,13 +48,13 @@ pub enum Op {
     Madd,
     /// `sel`: d = b if a = 1, unchanged if a = 0.
     Sel,
-    /// `q.horner`: d[i] = d[i] * a[i] + b, lane by lane.
+    /// `q.horner`: `d[i] = d[i] * a[i] + b`, lane by lane.
     Qhorner,
     /// `q.mov`: d = a.
     Qmov,
-    /// `q.emadd`: d[0..3] = d[0..3] + a[0..3] * b[0..3] in the cubic extension x^3 = x + 1; d[3] unchanged.
+    /// `q.emadd`: `d[0..3] = d[0..3] + a[0..3] * b[0..3]` in the cubic extension x^3 = x + 1; `d[3]` unchanged.
     Qemadd,
-    /// `q.add`: d[i] = a[i] + b[i].
+    /// `q.add`: `d[i] = a[i] + b[i]`.
     Qadd,
     /// `u32.add`: d = a + b.
     U32add,

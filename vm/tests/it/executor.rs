@@ -386,12 +386,21 @@ fn a_trap_says_where_and_in_which_state() {
         "assertion failed with code 42: 7 is not 0",
         "at pc 7 (`assert.z r1, 42`), cycle 5",
         "in main.sasm:12:3",
-        "called from 5 2",
+        "called at pc 5, main.sasm:8:3\n  called at pc 2, main.sasm:3:3",
         "q0: r0=0 r1=7 r2=0 r3=0",
         "q3: r12=0 r13=0 r14=3 r15=6",
     ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
+}
+
+#[test]
+fn a_runaway_recursion_shows_its_innermost_calls() {
+    let inputs = RunInputs::default();
+    let trap = run(&program("f: call f"), &inputs, 1_000).unwrap_err();
+    assert_eq!(trap.call_stack.len(), 1_000);
+    assert_eq!(trap.to_string().matches("called at pc 1, main.sasm:1:4").count(), 16);
+    assert!(trap.to_string().contains("and 984 calls more"), "{trap}");
 }
 
 #[test]

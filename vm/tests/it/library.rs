@@ -1,6 +1,8 @@
 //! Calls procedures of the standard library, and holds every call to what stands above the procedure.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use starling_vm::executor::{RunInputs, run};
@@ -13,6 +15,11 @@ use crate::support::{LIMIT, felts, ints, program};
 
 /// Programs assembled so far, by their text.
 static PROGRAMS: Mutex<BTreeMap<String, Program>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// The check that calls made by this thread run without, to see that it is needed.
+    static IDLE: Cell<Option<usize>> = const { Cell::new(None) };
+}
 
 /// A call of a library procedure.
 #[derive(Clone, Debug, Default)]
@@ -105,9 +112,13 @@ impl Call<'_> {
         text.push_str("halt\nend\n");
         let mut known = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
         let program = known.entry(text).or_insert_with_key(|text| program(text));
-        match self.lie {
+        let program = match self.lie {
             Some(_) => without_hints(program),
             None => program.clone(),
+        };
+        match IDLE.get() {
+            Some(check) => without_check(&program, check).unwrap_or(program),
+            None => program,
         }
     }
 
@@ -170,5 +181,50 @@ fn without_hints(program: &Program) -> Program {
         Op::Hint => Instruction::new(Op::Mov),
         _ => *i,
     });
-    Program::from_instructions(code.collect()).unwrap()
+    let idle = Program::from_instructions(code.collect()).unwrap();
+    idle.with_debug(program.debug().clone())
+}
+
+/// The same program, the library's check of number `wanted` made idle.
+fn without_check(program: &Program, wanted: usize) -> Option<Program> {
+    let mut code = program.instructions().to_vec();
+    let at = checks(program).nth(wanted)?;
+    code[at] = Instruction::new(Op::Mov);
+    Some(
+        Program::from_instructions(code)
+            .unwrap()
+            .with_debug(program.debug().clone()),
+    )
+}
+
+/// Addresses of the library's assertions and range checks.
+fn checks(program: &Program) -> impl Iterator<Item = usize> {
+    program.instructions().iter().enumerate().filter_map(|(at, i)| {
+        let library = program.debug().spans[at].is_some_and(|span| span.file != 0);
+        let check = matches!(i.op, Op::AssertEq | Op::AssertZ | Op::U32chk | Op::U63chk);
+        (library && check).then_some(at)
+    })
+}
+
+/// Makes each check that `call` links idle in turn and sees whether `attacks`, which panics when a lie is accepted, notices.
+/// Returns the checks, as `file:line`, that it does not notice.
+pub(crate) fn unneeded_checks(call: &Call, attacks: impl Fn()) -> Vec<String> {
+    attacks();
+    let program = call.program();
+    let debug = program.debug();
+    let places: Vec<String> = checks(&program)
+        .map(|at| {
+            let span = debug.spans[at].unwrap();
+            let line = program.instructions()[at];
+            format!("{}:{} {line}", debug.files[span.file as usize], span.line)
+        })
+        .collect();
+    assert!(!places.is_empty());
+    let unnoticed = (0..places.len()).filter(|check| {
+        IDLE.set(Some(*check));
+        let noticed = catch_unwind(AssertUnwindSafe(&attacks)).is_err();
+        IDLE.set(None);
+        !noticed
+    });
+    unnoticed.map(|check| places[check].clone()).collect()
 }

@@ -6,7 +6,7 @@ use starling_vm::poseidon2::{compress, hash_bytes, hash_elements, pack_bytes};
 use starling_vm::stdlib;
 use starling_vm::trap::{Trap, TrapKind};
 
-use crate::library::{Call, Called, doc};
+use crate::library::{Call, Called, doc, unneeded_checks};
 use crate::support::{felts, ints, value};
 
 const ROOT: u64 = 1003;
@@ -276,4 +276,116 @@ fn elements_of_63_bits_and_more_are_in_no_order() {
 #[test]
 fn documentation_is_found_by_name() {
     assert_eq!(doc("u64::add").takes, "a = r0 r1, b = r2 r3");
+}
+
+// IS EVERY CHECK NEEDED?
+// ================================================================================================================
+
+fn refused(ran: Result<Called, Box<Trap>>) {
+    assert!(ran.is_err(), "a lie is accepted");
+}
+
+fn unneeded(procedure: &str, attacks: impl Fn()) -> Vec<String> {
+    unneeded_checks(
+        &Call {
+            procedure,
+            ..Call::default()
+        },
+        attacks,
+    )
+}
+
+#[test]
+fn every_check_of_a_merkle_path_is_needed() {
+    let siblings = path(3);
+    let (old, new) = (word(1), word(2));
+    let root = climb(old, 5, &siblings);
+    let attacks = |name: &str, leaves: &[Word]| {
+        for lane in 0..4 {
+            let mut false_root = root;
+            false_root[lane] += Felt::new(1);
+            refused(merkle(name, leaves, false_root, 5, &siblings));
+        }
+        refused(merkle(name, leaves, root, 5 + 8, &siblings));
+    };
+    assert!(unneeded("merkle::verify", || attacks("merkle::verify", &[old])).is_empty());
+    assert!(
+        unneeded("merkle::root", || refused(merkle(
+            "merkle::root",
+            &[old],
+            root,
+            5 + 8,
+            &siblings
+        )))
+        .is_empty()
+    );
+    // That both paths halve the index alike can only be false in a dishonest proof: the executor is honest.
+    let unneeded = unneeded("merkle::update", || attacks("merkle::update", &[old, new]));
+    assert_eq!(unneeded.len(), 1, "{unneeded:?}");
+    assert!(unneeded[0].contains("assert.eq r12, r15"), "{unneeded:?}");
+}
+
+#[test]
+fn every_check_of_hashing_and_order_is_needed() {
+    let stray = || {
+        for length in 0..4_usize {
+            for lane in length.max(usize::from(length > 0))..4 {
+                let mut elements = vec![7; length];
+                elements.resize(4, 0);
+                elements[lane] = 1;
+                refused(hash_words(&elements, length as u64, 1));
+            }
+        }
+    };
+    assert_eq!(unneeded("hash::words", stray), Vec::<String>::new());
+    let packings = || {
+        // Nothing at all, and something behind it.
+        for lane in 1..4 {
+            let mut packed = vec![0; 4];
+            packed[lane] = 1;
+            refused(hash_packed(&packed, 0, 1));
+        }
+        // Every lane of a word, one element too large, but as long as the length says.
+        for lane in 1..5 {
+            let mut packed = ints(&pack_bytes(&[1; 30]));
+            packed[lane] = 1 << 56;
+            refused(hash_packed(&packed, 30, 1));
+        }
+        // The last element, in either half; and the stated length.
+        for length in 1..14 {
+            let mut packed = ints(&pack_bytes(&vec![0xff; length]));
+            let last = packed.len() - 1;
+            packed[last] += 1;
+            refused(hash_packed(&packed, length as u64, 1));
+            packed[last] = 1 << 33;
+            if length % 7 < 5 && length % 7 > 0 {
+                refused(hash_packed(&packed, length as u64, 1));
+            }
+        }
+        refused(hash_packed(&ints(&pack_bytes(&[1; 6])), 7, 1));
+        // The packed string's own padding.
+        for length in [1, 8, 15] {
+            let packed = ints(&pack_bytes(&vec![1; length]));
+            for lane in packed.len()..4 {
+                let mut packed = packed.clone();
+                packed.resize(4, 0);
+                packed[lane] = 1;
+                refused(hash_packed(&packed, length as u64, 1));
+            }
+        }
+    };
+    // `bytes` never hashes an empty list: its first element is the length.
+    let unneeded_by_bytes = unneeded("hash::bytes", packings);
+    assert_eq!(unneeded_by_bytes.len(), 1, "{unneeded_by_bytes:?}");
+    assert!(
+        unneeded_by_bytes[0].contains("assert.z r8, 1006"),
+        "{unneeded_by_bytes:?}"
+    );
+    for name in ["sort::ascending", "sort::strictly_ascending"] {
+        let orders = || {
+            refused(sorted(name, &[3, 2]));
+            refused(sorted(name, &[5, 1 << 63]));
+        };
+        assert_eq!(unneeded(name, orders), Vec::<String>::new());
+    }
 }

@@ -4,7 +4,8 @@ use num_bigint::BigUint;
 use proptest::prelude::*;
 use starling_vm::trap::{Trap, TrapKind};
 
-use crate::library::{Call, Called};
+use crate::library::{Call, Called, unneeded_checks};
+use crate::model::{inverse, mul, sub};
 
 const OVERFLOW: u64 = 1001;
 const DIVISION: u64 = 1002;
@@ -267,6 +268,7 @@ fn lies(width: Width, a: &BigUint, b: &BigUint, random: &BigUint, element: u64) 
     if *random != r {
         try_lie(pack(&q, random));
     }
+    forgeries(width, a, b, &q, &r, &try_lie);
     for i in 0..truth.len() {
         // One element too large, so that another is too small: right in the field, wrong in limbs.
         let mut lie = truth.clone();
@@ -278,6 +280,43 @@ fn lies(width: Width, a: &BigUint, b: &BigUint, random: &BigUint, element: u64) 
             lie[i] = element;
             try_lie(lie);
         }
+    }
+}
+
+/// Lies that satisfy the equations in the field, with elements that are no limbs.
+fn forgeries(width: Width, a: &BigUint, b: &BigUint, q: &BigUint, r: &BigUint, try_lie: &dyn Fn(Vec<u64>)) {
+    let one = BigUint::from(1_u32);
+    let n = width.limbs;
+    let truth = [limbs(q, n), limbs(r, n)].concat();
+    // The true numbers with 2^32 moved down from one limb to the next.
+    for i in (0..2 * n - 1).filter(|i| i % n != n - 1 && truth[i + 1] > 0) {
+        let mut lie = truth.clone();
+        lie[i] += 1 << 32;
+        lie[i + 1] -= 1;
+        try_lie(lie);
+    }
+    // The next quotient and a negative remainder: its limbs from below, the top one negative.
+    if q + &one < width.modulus() {
+        let mut lie = limbs(&(q + &one), n);
+        let wrapped = limbs(&(r + width.modulus() - b), n);
+        lie.extend(&wrapped[..n - 1]);
+        lie.push(sub(wrapped[n - 1], 1 << 32));
+        try_lie(lie);
+    }
+    // A small odd divisor and another remainder: all limbs of the quotient but the top one by division modulo a power of
+    // two, the top one by division in the field.
+    let other = r + &one;
+    if b.bits() <= 32 && b.bit(0) && other < *b && other <= *a {
+        let low = BigUint::from(1_u32) << (32 * (n as u32 - 1));
+        let product = a - &other;
+        let inverse_of_b = b.modinv(&low).unwrap();
+        let quotient = &product * &inverse_of_b % &low;
+        let carry = (&quotient * b) / &low;
+        let (top, carry) = (limbs(&(&product / &low), 1)[0], limbs(&carry, 1)[0]);
+        let mut lie = limbs(&quotient, n - 1);
+        lie.push(mul(sub(top, carry), inverse(limbs(b, 1)[0])));
+        lie.extend(limbs(&other, n));
+        try_lie(lie);
     }
 }
 
@@ -414,4 +453,91 @@ fn u256_results_over_operands() {
             assert_eq!(number(&call.run().unwrap().words.concat()), expected, "{name}");
         }
     }
+}
+
+// IS EVERY CHECK NEEDED?
+// ================================================================================================================
+
+/// Lies over a fixed set of operands: corners, and numbers from a generator.
+fn many_lies(width: Width) {
+    use rand::{RngCore, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let n = width.limbs;
+    for round in 0..24 {
+        let mut number = |limbs: usize| BigUint::new((0..limbs).map(|_| rng.next_u32()).collect());
+        let (mut a, mut b, random) = (number(n), number(1 + round % n), number(n));
+        match round {
+            0..4 => b = (b % 1_000_u32) * 2_u32 + 3_u32,
+            4..8 => a = BigUint::from(0_u32),
+            8..12 => b = a.clone(),
+            12..14 => b = BigUint::from(1_u32) << (32 * (n as u32 - 1)),
+            _ => {}
+        }
+        lies(width, &a, &b, &random, 5);
+    }
+}
+
+/// 1 / (2^64 - 1) = 2^32 - 1, remainder 2^33: the column of the high limbs adds up to p.
+fn wrapping_column() {
+    let (n, m) = (BigUint::from(1_u32), BigUint::from(u64::MAX));
+    let ran = WIDTHS[0].call("divmod", &n, &m, Some(vec![0xffff_ffff, 0, 0, 2]));
+    assert!(ran.is_err(), "a lie is accepted");
+}
+
+#[test]
+fn every_check_of_a_division_is_needed() {
+    for width in WIDTHS {
+        let procedure = format!("{}::divmod", width.module);
+        let call = Call {
+            procedure: &procedure,
+            lie: Some(vec![]),
+            ..Call::default()
+        };
+        let unneeded = unneeded_checks(&call, || {
+            many_lies(width);
+            if width.limbs == 2 {
+                wrapping_column();
+            }
+        });
+        assert_eq!(unneeded, Vec::<String>::new(), "{width:?}");
+    }
+}
+
+#[test]
+fn every_check_of_a_product_is_needed() {
+    for width in WIDTHS {
+        let procedure = format!("{}::mul", width.module);
+        let half = BigUint::from(1_u32) << (width.bits() / 2);
+        let attacks = || {
+            for (a, b) in [
+                (&half * 3_u32, half.clone()),
+                (half.clone(), &half << 3_u32),
+                (&half - 1_u32, &half * 5_u32),
+            ] {
+                assert!(width.call("mul", &a, &b, None).is_err(), "a lie is accepted");
+            }
+        };
+        let call = Call {
+            procedure: &procedure,
+            ..Call::default()
+        };
+        let unneeded = unneeded_checks(&call, attacks);
+        assert!(unneeded.is_empty(), "{unneeded:?}");
+    }
+    let too_large = || {
+        for limbs in [vec![1, 0xffff_ffff], vec![0xffff_ffff, 0xffff_ffff]] {
+            let call = Call {
+                procedure: "u64::to_felt",
+                registers: vec![(0, limbs)],
+                ..Call::default()
+            };
+            assert!(call.run().is_err(), "a lie is accepted");
+        }
+    };
+    let call = Call {
+        procedure: "u64::to_felt",
+        ..Call::default()
+    };
+    let unneeded = unneeded_checks(&call, too_large);
+    assert!(unneeded.is_empty(), "{unneeded:?}");
 }
