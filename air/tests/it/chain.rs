@@ -204,7 +204,8 @@ impl Verifier {
         self.send(signature, arguments).result.expect("a view")
     }
 
-    fn send(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Outcome {
+    /// A call that changes state.
+    pub(crate) fn send(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Outcome {
         self.chain.call(self.address, call(signature, arguments))
     }
 }

@@ -6,7 +6,7 @@ use starling_air::adapter::{PublicInputs, Shape, seed_words};
 use starling_air::codegen::Recording;
 use starling_air::keccak::KeccakDigest;
 use starling_air::toy::Toy;
-use starling_air::wire::{Codec, Ext, Parts, settle_options};
+use starling_air::wire::{Codec, Ext, Parts, Sections, settle_options};
 use starling_vm::field::{Felt, MODULUS};
 use winterfell::math::FieldElement;
 
@@ -112,16 +112,18 @@ fn resize(parts: &mut ToyParts, repeat: bool, rng: &mut Random) {
     }
 }
 
-/// Puts a value that is not below the modulus where a limb stands: out-of-domain, in a row, or in the remainder.
-fn overflow(bytes: &mut [u8], head: usize, rng: &mut Random) {
-    let offset = 8 * rng.random_range(0..30);
-    let start = match rng.random_range(0..3) {
-        0 => 76 + offset,
-        1 => head + offset,
-        _ => bytes.len() - 8 - offset,
-    };
-    let value = rng.random_range(MODULUS..=u64::MAX);
-    bytes[start..start + 8].copy_from_slice(&value.to_be_bytes());
+/// Puts a value that is not below the modulus where a limb stands: out-of-domain, in a row of each table, in the first
+/// coset, or in the remainder.
+fn overflow(bytes: &mut [u8], parts: &ToyParts, rng: &mut Random) {
+    let Sections { head, openings, .. } = parts.to_sections();
+    let main = head.len();
+    let rows = parts.main_rows.len();
+    let aux = main + 8 * rows * parts.main_rows[0].len() + 25 * parts.nodes[0].len();
+    let quotients = aux + 24 * rows * parts.ext_rows[0][0].len() + 25 * parts.nodes[1].len();
+    let fri = main + openings.len();
+    let starts = [76, main, aux, quotients, fri, bytes.len() - 8 * 20];
+    let at = starts[rng.random_range(0..starts.len())] + 8 * rng.random_range(0..20);
+    bytes[at..at + 8].copy_from_slice(&rng.random_range(MODULUS..=u64::MAX).to_be_bytes());
 }
 
 fn mutate_statement(statement: &mut Statement, count: bool, rng: &mut Random) {
@@ -194,7 +196,7 @@ fn mutations_get_one_verdict() {
                     }
                     1 => bytes.truncate(rng.random_range(0..bytes.len())),
                     2 => bytes.extend(vec![0; rng.random_range(1..100)]),
-                    3 => overflow(&mut bytes, parts.to_sections().head.len(), &mut rng),
+                    3 => overflow(&mut bytes, &parts, &mut rng),
                     4 | 5 => {
                         resize(&mut parts, class == 5, &mut rng);
                         bytes = parts.to_sections().concat();
