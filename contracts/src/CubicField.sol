@@ -43,7 +43,7 @@ library CubicField {
     function _dot(uint256 a, uint256 b, uint256 end) private pure returns (uint256 c0, uint256 c1, uint256 c2) {
         assembly ("memory-safe") {
             end := add(a, shl(5, end))
-            for {} lt(a, end) {
+            for { } lt(a, end) {
                 a := add(a, 0x20)
                 b := add(b, 0x20)
             } {
@@ -82,9 +82,7 @@ library CubicField {
     /// @notice The element with canonical lanes.
     function reduce(uint256 a) internal pure returns (uint256 c) {
         assembly ("memory-safe") {
-            c := or(
-                mod(and(a, LANE), P), or(shl(80, mod(and(shr(80, a), LANE), P)), shl(160, mod(shr(160, a), P)))
-            )
+            c := or(mod(and(a, LANE), P), or(shl(80, mod(and(shr(80, a), LANE), P)), shl(160, mod(shr(160, a), P))))
         }
     }
 
@@ -126,7 +124,7 @@ library CubicField {
     function pow(uint256 a, uint256 exponent) internal pure returns (uint256 result) {
         assembly ("memory-safe") {
             result := 1
-            for {} exponent { exponent := shr(1, exponent) } {
+            for { } exponent { exponent := shr(1, exponent) } {
                 if and(exponent, 1) { result := mulmod(result, a, P) }
                 a := mulmod(a, a, P)
             }

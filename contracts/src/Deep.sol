@@ -102,7 +102,7 @@ library Deep {
         assembly ("memory-safe") {
             end := add(coefficients, shl(5, end))
             // Four columns at a time, as long as there are four.
-            for {} iszero(gt(add(coefficients, 0x80), end)) {
+            for { } iszero(gt(add(coefficients, 0x80), end)) {
                 coefficients := add(coefficients, 0x80)
                 source := add(source, 0x20)
             } {
@@ -132,7 +132,7 @@ library Deep {
                 c1 := add(c1, mul(value, and(shr(80, coefficient), 0xffffffffffffffff)))
                 c2 := add(c2, mul(value, shr(160, coefficient)))
             }
-            for {} lt(coefficients, end) {
+            for { } lt(coefficients, end) {
                 coefficients := add(coefficients, 0x20)
                 source := add(source, 8)
             } {
@@ -208,7 +208,8 @@ library Deep {
             for { let offset := 0 } lt(offset, shl(5, count)) { offset := add(offset, 0x20) } {
                 let power := 1
                 let square := table
-                for { let exponent := mload(add(add(positions, 0x20), offset)) } exponent { exponent := shr(1, exponent) } {
+                let exponent := mload(add(add(positions, 0x20), offset))
+                for { } exponent { exponent := shr(1, exponent) } {
                     if and(exponent, 1) { power := mulmod(power, mload(square), P) }
                     square := add(square, 0x20)
                 }
@@ -220,7 +221,7 @@ library Deep {
         }
         product = CubicField.invBase(product);
         assembly ("memory-safe") {
-            for { let offset := shl(5, count) } offset {} {
+            for { let offset := shl(5, count) } offset { } {
                 offset := sub(offset, 0x20)
                 let place := add(inverses, offset)
                 mstore(place, mulmod(product, mload(place), P))
@@ -252,8 +253,8 @@ library Deep {
                     d1 = CubicField.sub(x, claims.next);
                 }
                 uint256 sum = _word(sums + 32 * i);
-                uint256 numerator =
-                    CubicField.mul(CubicField.sub(sum, claims.atZ), d1) + CubicField.mul(CubicField.sub(sum, claims.atNext), d0);
+                uint256 numerator = CubicField.mul(CubicField.sub(sum, claims.atZ), d1)
+                    + CubicField.mul(CubicField.sub(sum, claims.atNext), d0);
                 _store(sums + 32 * i, CubicField.reduce(numerator));
                 d0 = CubicField.mul(d0, d1);
                 // The denominators, and before each the product of those before it.

@@ -146,7 +146,7 @@ library Fri {
             for { let i := 0 } lt(i, count) { i := add(i, 1) } {
                 let key := or(shl(16, and(mload(add(positions, shl(5, i))), mask)), i)
                 let place := end
-                for {} gt(place, keys) { place := sub(place, 0x20) } {
+                for { } gt(place, keys) { place := sub(place, 0x20) } {
                     let before := mload(sub(place, 0x20))
                     if lt(before, key) { break }
                     mstore(place, before)
@@ -305,7 +305,7 @@ library Fri {
             let x3 := mulmod(x, x2, P)
             let x4 := mulmod(x2, x2, P)
             end := add(coefficients, mul(end, 0x60))
-            for {} lt(coefficients, end) { coefficients := add(coefficients, 0x180) } {
+            for { } lt(coefficients, end) { coefficients := add(coefficients, 0x180) } {
                 c0 := add(
                     add(mulmod(c0, x4, P), mul(mload(coefficients), x3)),
                     add(

@@ -27,9 +27,9 @@ library MerkleBatch {
             // The node being hashed stands in scratch space: tag, left digest, right digest.
             mstore8(0x00, 1)
             let end := add(entries, shl(5, count))
-            for {} depth { depth := sub(depth, 1) } {
+            for { } depth { depth := sub(depth, 1) } {
                 let target := entries
-                for { let source := entries } lt(source, end) {} {
+                for { let source := entries } lt(source, end) { } {
                     let entry := mload(source)
                     let index := and(entry, INDEX)
                     source := add(source, 0x20)

@@ -324,7 +324,9 @@ contract StarkVerifier {
 
     /// @notice Four 32-bit limbs, eight bytes each.
     function _spread(uint256 limbs) private pure returns (bytes32 result) {
-        for (uint256 i = 0; i < 4; ++i) result |= bytes32(((limbs >> (32 * i)) & type(uint32).max) << (64 * i));
+        for (uint256 i = 0; i < 4; ++i) {
+            result |= bytes32(((limbs >> (32 * i)) & type(uint32).max) << (64 * i));
+        }
     }
 
     /// @notice The seed of the transcript: everything that was settled before the prover's first message.
@@ -429,7 +431,9 @@ contract StarkVerifier {
         // The sum so far as a fraction, first its numerator, then its denominator.
         uint256[2] memory fraction = [uint256(0), 1];
         uint256 message = 0;
-        for (uint256 i = 4; i > 0; --i) message = CubicField.mul(message + _limb(source + 8 * (i - 1)), beta);
+        for (uint256 i = 4; i > 0; --i) {
+            message = CubicField.mul(message + _limb(source + 8 * (i - 1)), beta);
+        }
         uint256 square = CubicField.mul(beta, beta);
         // The program's message has two zeros before the digest.
         _addFraction(fraction, alpha, CubicField.mul(message, square), 0);
@@ -476,9 +480,13 @@ contract StarkVerifier {
     function _checkConstraints(uint256[] memory session, uint256 values, uint256 ood) private view {
         uint256 trace = MAIN_WIDTH + AUX_WIDTH;
         uint256 power = session[S_Z];
-        for (uint256 i = LOG_CYCLE; i < session[S_LOG_LENGTH]; ++i) power = CubicField.mul(power, power);
+        for (uint256 i = LOG_CYCLE; i < session[S_LOG_LENGTH]; ++i) {
+            power = CubicField.mul(power, power);
+        }
         _store(values + 32 * (2 * trace + CHALLENGES), power);
-        for (uint256 i = 0; i < LOG_CYCLE; ++i) power = CubicField.mul(power, power);
+        for (uint256 i = 0; i < LOG_CYCLE; ++i) {
+            power = CubicField.mul(power, power);
+        }
         uint256[3] memory sums = _evaluate(values, 2 * trace + CHALLENGES + 2 + CONSTRAINTS);
 
         uint256 quotient = 0;
@@ -523,7 +531,9 @@ contract StarkVerifier {
                 success := and(success, eq(returndatasize(), 0x60))
             }
             if (!success) revert StarkVerifier__Evaluator(evaluator);
-            for (uint256 j = 0; j < 3; ++j) sums[j] += share[j];
+            for (uint256 j = 0; j < 3; ++j) {
+                sums[j] += share[j];
+            }
         }
     }
 
@@ -596,12 +606,11 @@ contract StarkVerifier {
     }
 
     /// @notice Runs the low-degree test from `source` on.
-    function _finish(
-        uint256[] memory session,
-        Deep.Queries memory queries,
-        uint256[] memory values,
-        uint256 source
-    ) private view returns (uint256) {
+    function _finish(uint256[] memory session, Deep.Queries memory queries, uint256[] memory values, uint256 source)
+        private
+        view
+        returns (uint256)
+    {
         uint256 logLength = session[S_LOG_LENGTH];
         uint256 logDomain = queries.logDomain;
         Fri.Points memory points;

@@ -57,7 +57,7 @@ library Transcript {
         assembly ("memory-safe") {
             mstore8(add(coin, 0x1f), TAG_DRAW)
             let end := add(target, shl(5, count))
-            for {} lt(target, end) {} {
+            for { } lt(target, end) { } {
                 counter := add(counter, 1)
                 mstore(add(coin, 0x40), shl(192, counter))
                 let hash := keccak256(add(coin, 0x1f), 41)
@@ -103,7 +103,7 @@ library Transcript {
                 }
                 let position := and(shr(sub(224, shl(5, limb)), mload(0x00)), mask)
                 let place := end
-                for {} gt(place, start) {} {
+                for { } gt(place, start) { } {
                     let before := mload(sub(place, 0x20))
                     if lt(before, position) { break }
                     mstore(place, before)
@@ -116,10 +116,12 @@ library Transcript {
             let source := start
             let last := end
             end := start
-            for {} lt(source, last) { source := add(source, 0x20) } {
+            for { } lt(source, last) { source := add(source, 0x20) } {
                 let position := mload(source)
                 mstore(end, position)
-                if iszero(and(gt(source, start), eq(mload(sub(end, 0x20)), position))) { end := add(end, 0x20) }
+                if iszero(and(gt(source, start), eq(mload(sub(end, 0x20)), position))) {
+                    end := add(end, 0x20)
+                }
             }
             mstore(list, shr(5, sub(end, start)))
             mstore(0x40, end)

@@ -108,9 +108,17 @@ impl Chain {
     }
 }
 
+/// Where the compiled contracts lie; `STARLING_ARTIFACTS` names another folder, to test changed contracts.
+fn artifacts() -> PathBuf {
+    std::env::var_os("STARLING_ARTIFACTS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts"),
+        PathBuf::from,
+    )
+}
+
 /// A contract's creation code.
 pub(crate) fn artifact(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
+    let folder = artifacts();
     let text = std::fs::read_to_string(folder.join(name).with_extension("json")).expect("an artifact");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let hex = json["bytecode"].as_str().expect("bytecode").trim_start_matches("0x");
@@ -122,7 +130,7 @@ pub(crate) fn artifact(name: &str) -> Vec<u8> {
 
 /// How many evaluators an AIR has among the artifacts.
 fn evaluators(name: &str) -> usize {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
+    let folder = artifacts();
     (0..)
         .take_while(|i| folder.join(format!("{name}Evaluator{i}.json")).exists())
         .count()
@@ -196,7 +204,8 @@ impl Verifier {
         self.send(signature, arguments).result.expect("a view")
     }
 
-    fn send(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Outcome {
+    /// A call that changes state.
+    pub(crate) fn send(&mut self, signature: &str, arguments: &[Argument<'_>]) -> Outcome {
         self.chain.call(self.address, call(signature, arguments))
     }
 }
@@ -269,7 +278,7 @@ pub(crate) fn call(signature: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
 
 /// The errors of a contract, by selector.
 pub(crate) fn error_names(name: &str) -> std::collections::HashMap<[u8; 4], String> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
+    let folder = artifacts();
     let text = std::fs::read_to_string(folder.join(name).with_extension("json")).expect("an artifact");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let abi = json["abi"].as_array().expect("an ABI");

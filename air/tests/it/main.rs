@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod chain;
+mod cheating;
 mod codegen;
 mod differential;
 mod honest;

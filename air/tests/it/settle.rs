@@ -167,3 +167,59 @@ fn a_proof_is_accepted_in_steps_by_anyone() {
         .result
         .expect("finishes again");
 }
+
+#[test]
+fn malformed_calls_are_refused_by_the_contract() {
+    let recording = Recording::new(&TOY);
+    let honest = Honest::settle(TOY, 9);
+    let sections = honest.codec().encode(&honest.proof).expect("encodes");
+    let proof = sections.concat();
+    let mut verifier = Verifier::toy(&recording, &honest.shape);
+    let statement = Statement::example();
+    let arguments = statement.arguments(&[]);
+
+    // Public words that are not canonical, as they arrive: 3 and the modulus more, a limb of the program, 2^64.
+    let public_word = Some(selector("StarkVerifier__PublicWord()"));
+    let mut raw = |program: &[u8; 32], inputs: &[[u8; 32]]| {
+        let rest = [Argument::Words(&statement.outputs), Argument::Bytes(&proof)];
+        let arguments = [&[Argument::Word(*program), Argument::RawWords(inputs)], &rest[..]].concat();
+        verifier.send("verify(bytes32,uint64[],uint64[],bytes)", &arguments)
+    };
+    let Argument::Word(program) = arguments[0] else {
+        panic!("the program comes first")
+    };
+    let inputs: Vec<[u8; 32]> = statement.inputs.iter().map(|input| word(input.as_int())).collect();
+    raw(&program, &inputs).result.expect("accepted as it is");
+    let mut zero_again = inputs.clone();
+    zero_again[1] = word(MODULUS);
+    assert_eq!(raw(&program, &zero_again).error(), public_word);
+    let mut too_long = inputs.clone();
+    too_long[1][0] = 1;
+    assert_eq!(raw(&program, &too_long).error(), public_word);
+    let mut limb = program;
+    limb[8..16].copy_from_slice(&(MODULUS + 2).to_be_bytes());
+    assert_eq!(raw(&limb, &inputs).error(), public_word);
+
+    // Sections of another length.
+    let length = Some(selector("StarkVerifier__Length(uint256,uint256)"));
+    let longer = |bytes: &[u8]| [bytes, &[0]].concat();
+    assert_eq!(verifier.verify(&statement, &[]).error(), length);
+    assert_eq!(verifier.verify(&statement, &sections.head[..40]).error(), length);
+    assert_eq!(verifier.begin(&statement, &longer(&sections.head)).error(), length);
+    assert_eq!(
+        verifier
+            .begin(&statement, &sections.head[..sections.head.len() - 1])
+            .error(),
+        length
+    );
+    let session = returned_words(&verifier.begin(&statement, &sections.head).result.expect("begins"));
+    assert_eq!(verifier.open(&session, &longer(&sections.openings)).error(), length);
+    let values = returned_words(&verifier.open(&session, &sections.openings).result.expect("opens"));
+    assert_eq!(
+        verifier.finish(&session, &values, &longer(&sections.fri)).error(),
+        length
+    );
+    // Values that were never opened.
+    let none = verifier.finish(&session, &[], &sections.fri).error();
+    assert_eq!(none, Some(selector("StarkVerifier__NoFact(bytes32)")));
+}
