@@ -7,12 +7,9 @@ CARGO ?= cargo
 test: lint contracts
 	$(CARGO) test --workspace --locked
 
-# The generated Solidity is what the constraints give, and the artifacts that Rust reads are what the sources give.
+# The generated Solidity is what the constraints give, the artifacts that Rust reads are what the sources give; forge's tests.
 contracts: contracts/node_modules/.installed
-	$(CARGO) run --locked -q -p starling-air --example generate -- contracts/src/generated --check
-	cd contracts && tools/foundry forge fmt --check
-	cd contracts && tools/foundry forge build
-	cd contracts && node tools/artifacts --check
+	scripts/check-contracts
 
 # Not `npm ci`: it wants every platform's optional binary in the lock file, and registries may lack some of them.
 contracts/node_modules/.installed: contracts/package.json contracts/package-lock.json

@@ -186,6 +186,7 @@ pub struct BusColumns<X> {
     pub challenges: Challenges<X>,
     sums: [Fractions<X>; MAX_COLUMNS],
     width: usize,
+    sites: Option<Vec<(X, X)>>,
 }
 
 impl<X: Algebra> BusColumns<X> {
@@ -195,6 +196,15 @@ impl<X: Algebra> BusColumns<X> {
             challenges: Challenges::new(challenges),
             sums: core::array::from_fn(|_| Fractions::new()),
             width,
+            sites: None,
+        }
+    }
+
+    /// As [BusColumns::new], and keeps each message's fraction by itself too.
+    pub fn itemised(challenges: &[X], width: usize) -> Self {
+        Self {
+            sites: Some(Vec::new()),
+            ..Self::new(challenges, width)
         }
     }
 
@@ -203,13 +213,19 @@ impl<X: Algebra> BusColumns<X> {
         &self.sums[..self.width]
     }
 
+    /// The messages sent to [BusColumns::itemised], numerator and denominator each. A message *site* is the index of a
+    /// message in the order of sending, which is the same in every row.
+    pub fn sites(self) -> Vec<(X, X)> {
+        self.sites.unwrap_or_default()
+    }
+
     /// Adds a message's fraction to column `column`.
     pub fn send<A: Algebra>(&mut self, column: usize, multiplicity: A, tag: u64, fields: &[A])
     where
         X: Extends<A>,
     {
-        let denominator = self.challenges.alpha.clone() - self.challenges.value(tag, fields);
-        self.sums[column].add(multiplicity, denominator);
+        let value = self.challenges.value(tag, fields);
+        self.send_value(column, multiplicity, value);
     }
 
     /// The value of a message, for a denominator that several share.
@@ -225,6 +241,10 @@ impl<X: Algebra> BusColumns<X> {
     where
         X: Extends<A>,
     {
-        self.sums[column].add(multiplicity, self.challenges.alpha.clone() - value);
+        let denominator = self.challenges.alpha.clone() - value;
+        if let Some(sites) = &mut self.sites {
+            sites.push((X::embed(multiplicity.clone()), denominator.clone()));
+        }
+        self.sums[column].add(multiplicity, denominator);
     }
 }

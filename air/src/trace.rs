@@ -180,22 +180,38 @@ pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<
     }
     let mut columns = vec![vec![ZERO; length]; machine.main_width()];
     let uses = fill_cpu(&mut columns, program, &recording.cpu, &outcome);
-    fill_memory(&mut columns, &mut recording.memory);
-    fill_hash(&mut columns, &blocks, &uses, &recording.hashes);
-    fill_range(&mut columns, &recording.ranges);
-    if let Some(layout) = machine.signature() {
-        signature::fill::fill(&mut columns, &layout, &recording.signatures)
-            .map_err(|invalid| TraceError::Signature { clk: invalid.clk })?;
-    }
-    if let Some(layout) = machine.bitwise() {
-        fill_bitwise(&mut columns, &layout, &recording.bitwise);
-    }
+    answer(&mut columns, &machine, &blocks, &uses, &mut recording)?;
     Ok(MainTrace {
         chips: machine.chips(),
         columns,
         outcome,
         rows,
     })
+}
+
+/// Fills the chips that answer the cpu: the program's `blocks`, of whose instructions the cpu uses each `uses` times, and
+/// the calls of `recording`.
+///
+/// # Errors
+/// When a signature does not fill its chip.
+pub fn answer(
+    columns: &mut [Vec<Felt>],
+    machine: &Machine,
+    blocks: &[Word],
+    uses: &[u64],
+    recording: &mut Recording,
+) -> Result<(), TraceError> {
+    fill_memory(columns, &mut recording.memory);
+    fill_hash(columns, blocks, uses, &recording.hashes);
+    fill_range(columns, &recording.ranges);
+    if let Some(layout) = machine.signature() {
+        signature::fill::fill(columns, &layout, &recording.signatures)
+            .map_err(|invalid| TraceError::Signature { clk: invalid.clk })?;
+    }
+    if let Some(layout) = machine.bitwise() {
+        fill_bitwise(columns, &layout, &recording.bitwise);
+    }
+    Ok(())
 }
 
 // CPU

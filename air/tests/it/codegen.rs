@@ -106,5 +106,7 @@ fn interpreter_agrees_with_winterfell_on_the_toy() {
 
 #[test]
 fn interpreter_agrees_with_winterfell_on_the_machine() {
-    ChipSet::EVERY.into_iter().for_each(|chips| compare(&Machine::new(chips)));
+    ChipSet::EVERY
+        .into_iter()
+        .for_each(|chips| compare(&Machine::new(chips)));
 }
