@@ -227,12 +227,10 @@ impl<'a> Body<'a> {
         let count = recording.graph.nodes().len();
         let mut uses = vec![0u32; count];
         terms.iter().for_each(|term| uses[term.symbol.0 as usize] += 1);
-        for i in (0..count).rev().filter(|&i| i < count) {
-            if uses[i] > 0 {
-                if let Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b) = recording.graph.nodes()[i] {
-                    uses[a.0 as usize] += 1;
-                    uses[b.0 as usize] += 1;
-                }
+        for i in (0..count).rev() {
+            if let (1.., Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b)) = (uses[i], recording.graph.nodes()[i]) {
+                uses[a.0 as usize] += 1;
+                uses[b.0 as usize] += 1;
             }
         }
         // Slots: three sums, then the multiples of the modulus, then values.
