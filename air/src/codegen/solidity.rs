@@ -227,10 +227,8 @@ impl<'a> Body<'a> {
         let count = recording.graph.nodes().len();
         let mut uses = vec![0u32; count];
         terms.iter().for_each(|term| uses[term.symbol.0 as usize] += 1);
-        for i in (0..count).rev().filter(|&i| i < count) {
-            if uses[i] > 0
-                && let Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b) = recording.graph.nodes()[i]
-            {
+        for i in (0..count).rev() {
+            if let (1.., Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b)) = (uses[i], recording.graph.nodes()[i]) {
                 uses[a.0 as usize] += 1;
                 uses[b.0 as usize] += 1;
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use starling_air::codegen::Recording;
 use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
 use starling_air::toy::{Toy, ToyProver};
-use starling_air::wire::settle_options;
+use starling_air::wire::{VerifyError, settle_options};
 use starling_vm::field::Felt;
 use winterfell::Prover;
 use winterfell::crypto::{RandomCoin, RandomCoinError};
@@ -134,4 +134,15 @@ fn repeated_positions_are_opened_once() {
     honest.codec().verify(&bytes).expect("accepts");
     let mut verifier = Verifier::toy(&Recording::new(&TOY), &honest.shape);
     verifier.verify(&Statement::example(), &bytes).result.expect("accepts");
+}
+
+/// The remainder is chosen after the queries. Nothing else is wrong with this proof: the values agree with it.
+#[test]
+fn a_remainder_chosen_after_the_queries_is_refused() {
+    let honest = Honest::settle(TOY, 10);
+    let bytes = honest.with_chosen_remainder().to_sections().concat();
+    assert!(matches!(honest.codec().verify(&bytes), Err(VerifyError::Remainder)));
+    let mut verifier = Verifier::toy(&Recording::new(&TOY), &honest.shape);
+    let error = verifier.verify(&Statement::example(), &bytes).error();
+    assert_eq!(error, Some(selector("Fri__RemainderHash()")));
 }

@@ -2,13 +2,13 @@
 
 use starling_air::adapter::{PublicInputs, Shape, seed_words};
 use starling_air::codegen::Recording;
-use starling_air::keccak::{SettleCoin, SettleHasher};
+use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
 use starling_air::toy::{Toy, ToyProver};
-use starling_air::wire::{Codec, settle_options};
+use starling_air::wire::{Codec, Ext, Parts, settle_options};
 use starling_vm::field::Felt;
 use winter_air::ProofOptions;
 use winterfell::Prover;
-use winterfell::math::FieldElement;
+use winterfell::math::{FieldElement, StarkField, polynom};
 
 pub(crate) type ToyCodec<'a> = Codec<'a, Toy, SettleHasher, SettleCoin>;
 
@@ -77,5 +77,26 @@ impl Honest {
 
     pub(crate) fn codec(&self) -> ToyCodec<'_> {
         Codec::new(&self.shape, &self.public).expect("cubic")
+    }
+
+    /// The proof with a remainder chosen after the queries: it differs by a polynomial that vanishes at all of them.
+    pub(crate) fn with_chosen_remainder(&self) -> Parts<KeccakDigest<25>> {
+        let mut parts = self.codec().parts(&self.proof).expect("takes apart");
+        let positions = self.codec().positions(&parts).expect("a transcript");
+        let domain = self.shape.options.blowup_factor() * parts.remainder.len();
+        let generator = Felt::get_root_of_unity(domain.ilog2());
+        let mut roots: Vec<usize> = positions.iter().map(|position| position % domain).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let roots: Vec<Felt> = roots
+            .iter()
+            .map(|&root| Felt::GENERATOR * generator.exp_vartime(root as u64))
+            .collect();
+        assert!(roots.len() < parts.remainder.len());
+        let vanishing = polynom::poly_from_roots(&roots);
+        for (coefficient, addend) in parts.remainder.iter_mut().rev().zip(vanishing) {
+            *coefficient += Ext::from(addend);
+        }
+        parts
     }
 }

@@ -6,11 +6,9 @@ use proptest::prelude::*;
 use starling_air::adapter::StarkAir;
 use starling_air::keccak::{SettleCoin, SettleHasher};
 use starling_air::toy::Toy;
-use starling_air::wire::{Ext, VerifyError, WireError, settle_options};
-use starling_vm::field::Felt;
+use starling_air::wire::{VerifyError, WireError, settle_options};
 use winterfell::AcceptableOptions;
 use winterfell::crypto::MerkleTree;
-use winterfell::math::{FieldElement, StarkField, polynom};
 
 use crate::support::Honest;
 
@@ -66,25 +64,7 @@ fn limbs_above_the_modulus_are_refused() {
 fn the_remainder_is_bound_to_its_commitment() {
     let honest = Honest::new(Toy { copies: 1 }, 9, settle_options(8, 16, 127));
     let codec = honest.codec();
-    let mut parts = codec.parts(&honest.proof).expect("takes apart");
-
-    // Add a polynomial that vanishes at every query: one root for each, fewer than there are coefficients.
-    let positions = codec.positions(&parts).expect("a transcript");
-    let domain = 16 * parts.remainder.len();
-    let generator = Felt::get_root_of_unity(domain.ilog2());
-    let mut roots: Vec<usize> = positions.iter().map(|position| position % domain).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    let roots: Vec<Felt> = roots
-        .iter()
-        .map(|&root| Felt::GENERATOR * generator.exp_vartime(root as u64))
-        .collect();
-    assert!(roots.len() < parts.remainder.len());
-    let vanishing = polynom::poly_from_roots(&roots);
-    for (coefficient, addend) in parts.remainder.iter_mut().rev().zip(vanishing) {
-        *coefficient += Ext::from(addend);
-    }
-
+    let parts = honest.with_chosen_remainder();
     let proof = codec.proof(&parts).expect("well formed");
     let options = AcceptableOptions::OptionSet(vec![honest.shape.options.clone()]);
     winterfell::verify::<StarkAir<Toy>, SettleHasher, SettleCoin, MerkleTree<SettleHasher>>(
