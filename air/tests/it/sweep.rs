@@ -55,7 +55,7 @@ pub(crate) fn free(machine: &Machine, columns: &[Vec<Felt>], column: usize, row:
     let boolean = value == ZERO || value == ONE;
     match column {
         cpu::CLK | cpu::PC | cpu::REGISTERS..cpu::WORD_BITS => None,
-        cpu::WORD_BITS..memory::FIRST if row == last => Some(Free::LastRow),
+        cpu::WORD_BITS..=cpu::H if row == last => Some(Free::LastRow),
         cpu::WORD_BITS..cpu::X => None,
         cpu::X..cpu::C => {
             let lane = column - cpu::X;
