@@ -241,10 +241,11 @@ impl Forgery {
             if self.is(row, flag::SP) {
                 for (lo, hi) in [(x[2], x[3]), (c, x[1])] {
                     let u63 = self.is(row, flag::O1);
-                    if let (Ok(lo), Ok(hi)) = (u32::try_from(lo.as_int()), u32::try_from(hi.as_int())) {
-                        if (hi != u32::MAX || lo == 0) && (!u63 || hi >> 31 == 0) {
-                            recording.range(lo, hi, u63);
-                        }
+                    if let (Ok(lo), Ok(hi)) = (u32::try_from(lo.as_int()), u32::try_from(hi.as_int()))
+                        && (hi != u32::MAX || lo == 0)
+                        && (!u63 || hi >> 31 == 0)
+                    {
+                        recording.range(lo, hi, u63);
                     }
                 }
             }
@@ -474,10 +475,10 @@ pub(crate) fn permutation(input: [Felt; 8], slip: Option<Slip>) -> [([Felt; 8], 
             }
             _ => {}
         }
-        if let Some(Slip::State(r, lane)) = slip {
-            if r == row {
-                s[lane] += ONE;
-            }
+        if let Some(Slip::State(r, lane)) = slip
+            && r == row
+        {
+            s[lane] += ONE;
         }
         rows[row].1 = w;
     }

@@ -841,7 +841,7 @@ fn bitwise_chip(lies: &mut Lies) {
             f.columns[layout.mode][row] = ONE;
         }
         for row in 5..8 {
-            f.columns[layout.result][row] = f.columns[layout.result][row] + felt(1 << (4 * (row - 5)));
+            f.columns[layout.result][row] += felt(1 << (4 * (row - 5)));
         }
     });
     lies.add("an AND begins as a power", f);

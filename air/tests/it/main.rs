@@ -10,6 +10,7 @@
 
 use std::sync::Once;
 
+mod field;
 mod forge;
 mod forgeries;
 mod honest;

@@ -280,7 +280,11 @@ pub(crate) static LIES: LazyLock<Vec<(Lie, Report)>> = LazyLock::new(|| {
 
 #[test]
 fn every_lie_is_caught() {
-    let accepted: Vec<&str> = LIES.iter().filter(|(_, report)| report.accepted()).map(|(lie, _)| lie.name.as_str()).collect();
+    let accepted: Vec<&str> = LIES
+        .iter()
+        .filter(|(_, report)| report.accepted())
+        .map(|(lie, _)| lie.name.as_str())
+        .collect();
     assert!(accepted.is_empty(), "{accepted:#?}");
     println!("{} lies", LIES.len());
 }
