@@ -104,7 +104,7 @@ impl Preset {
             Self::DevFast => (4, 8, 0),
             Self::Local100 => (55, 8, 20),
             Self::Settle100 => (41, 16, 20),
-            Self::Settle128 => (56, 16, 20),
+            Self::Settle128 => (60, 16, 20),
         };
         let batching = BatchingMethod::Linear;
         ProofOptions::new(

@@ -75,7 +75,7 @@ fn op_word(lies: &mut Lies) {
     }
 
     // `absorb` becomes a memory access of which 5/2 take place: its message is one of the range chip.
-    let text = "mov r1, 1\n absorb q1\n halt";
+    let text = "mov r1, 1\n absorb q0\n halt";
     let mut f = Forgery::assemble(text, &[], &[]);
     let row = f.row_at(2);
     let half_five = felt(5) / felt(2);
@@ -104,7 +104,7 @@ fn op_word(lies: &mut Lies) {
     lies.add("op word: two hashes instead of a call", f);
 
     // `absorb` becomes three quarters of a call: its message is a byte.
-    let mut f = Forgery::assemble("mov r0, 4\n absorb q1\n halt", &[], &[]);
+    let mut f = Forgery::assemble("mov r0, 4\n absorb q0\n halt", &[], &[]);
     let row = f.row_at(2);
     f.set_instruction(row, f.op_word(row) & 15 | u64::from(flag::O1), ZERO);
     let share = felt(3) / felt(4);

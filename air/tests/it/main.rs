@@ -14,6 +14,7 @@ mod chain;
 mod cheating;
 mod codegen;
 mod differential;
+mod field;
 mod forge;
 mod forgeries;
 mod honest;

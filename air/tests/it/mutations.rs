@@ -15,7 +15,6 @@ use starling_air::verifier::{Header, VerifyError, public_inputs, verify};
 use starling_air::wire::{self, Codec, Ext, Parts, WireError};
 use starling_vm::field::{Felt, MODULUS};
 use winter_crypto::{Digest, Hasher};
-use winterfell::VerifierError;
 use winterfell::math::FieldElement;
 
 use crate::samples::{Sample, tour};
@@ -145,10 +144,9 @@ const CLASSES: &[(&str, Mutation)] = &[
         (p.log_length != old).then_some(())
     }),
     ("roots", |rng, p| {
-        pick(rng, &mut p.roots).map(|_| ()).map(|()| {
-            let i = rng.random_range(0..3);
-            change_node(rng, &mut p.roots[i]);
-        })
+        let i = rng.random_range(0..3);
+        change_node(rng, &mut p.roots[i]);
+        Some(())
     }),
     ("out-of-domain values", |rng, p| {
         let row = rng.random_range(0..2);
@@ -304,10 +302,6 @@ fn no_changed_proof_is_accepted() {
         .flat_map(|errors| errors.keys().map(String::as_str))
         .collect();
     for expected in [
-        "NotAProof",
-        "UnknownPreset",
-        "PresetNotAccepted",
-        "UnknownChips",
         "Truncated",
         "TrailingBytes",
         "NotCanonical",
@@ -350,9 +344,25 @@ fn the_rarer_errors() {
         proof.verdict(&statement, &proof.bytes),
         VerifyError::StatementTooLong { .. }
     ));
-    assert!(matches!(
-        proof.verdict(&proof.sample.statement, &[]),
-        VerifyError::NotAProof { .. }
-    ));
-    let _: (Option<WireError>, Option<VerifierError>) = (None, None);
+    for (byte, value, expected) in [
+        (0, b'X', "NotAProof"),
+        (3, b'2', "NotAProof"),
+        (4, 99, "UnknownPreset"),
+        (4, Preset::DevFast.id(), "PresetNotAccepted"),
+        (5, 99, "UnknownChips"),
+    ] {
+        let mut bytes = proof.bytes.clone();
+        bytes[byte] = value;
+        assert_eq!(proof.refusal(&bytes), expected);
+    }
+    for len in 0..Header::LEN {
+        assert_eq!(proof.refusal(&proof.bytes[..len]), "NotAProof");
+    }
+    // What is left: `Coin` takes a coin that fails to draw a thousand times, `Extension` and `Malformed` are about proofs
+    // that a prover of another kind hands over for encoding.
+    let _ = [
+        WireError::Coin,
+        WireError::Extension(2),
+        WireError::Malformed(String::new()),
+    ];
 }

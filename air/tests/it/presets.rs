@@ -8,6 +8,7 @@ use starling_air::preset::Preset;
 fn presets_hold_what_their_names_say() {
     println!("| preset | chips | rows | proven | proven, unique decoding | conjectured |");
     println!("|---|---|---|---|---|---|");
+    let mut short = vec![];
     for preset in Preset::ALL {
         let (least, most) = preset.log_lengths();
         for chips in ChipSet::EVERY {
@@ -17,13 +18,13 @@ fn presets_hold_what_their_names_say() {
                     "| {preset} | {chips:?} | 2^{log_length} | {} | {} | {} |",
                     security.proven, security.proven_unique, security.conjectured
                 );
-                assert!(
-                    security.proven >= preset.claimed_bits(),
-                    "{preset}, {chips:?}, 2^{log_length}: {security:?}"
-                );
+                if security.proven < preset.claimed_bits() {
+                    short.push((preset, chips, log_length, security));
+                }
             }
         }
     }
+    assert_eq!(short, []);
 }
 
 /// A preset below 96 bits says so in its name; the others carry their bits in it.

@@ -11,7 +11,7 @@ use starling_air::machine::Machine;
 use starling_vm::field::{Felt, MODULUS};
 use starling_vm::isa::flag;
 
-use crate::forge::{ONE, ZERO, felt};
+use crate::forge::{Forgery, ONE, ZERO, felt};
 use crate::samples::{Sample, challenges, edge, random, tour};
 use crate::soak;
 
@@ -55,7 +55,6 @@ pub(crate) fn free(machine: &Machine, columns: &[Vec<Felt>], column: usize, row:
     let boolean = value == ZERO || value == ONE;
     match column {
         cpu::CLK | cpu::PC | cpu::REGISTERS..cpu::WORD_BITS => None,
-        // The cpu's last column included.
         cpu::WORD_BITS..=cpu::H if row == last => Some(Free::LastRow),
         cpu::WORD_BITS..cpu::X => None,
         cpu::X..cpu::C => {
@@ -260,4 +259,26 @@ fn every_cell_of_the_working_rows_is_bound_or_free() {
     ] {
         assert!(counts.contains_key(&Some(reason)), "{reason:?}");
     }
+}
+
+/// An entry of the byte table that repeats another may be the next one.
+#[test]
+fn an_idle_entry_is_free() {
+    let (_, sample) = tour().swap_remove(1);
+    let mut forgery = Forgery::of(&sample);
+    for row in 8..forgery.length() {
+        forgery.columns[range::TABLE][row] = felt((row as u64 - 1).min(255));
+    }
+    forgery.settle_bytes();
+    let (machine, challenges) = (sample.machine(), challenges(4));
+    let probe = Probe::new(&machine, forgery.columns, &sample.statement, &challenges);
+    let mut sweep = Sweep {
+        machine: &machine,
+        probe,
+        counts: BTreeMap::new(),
+    };
+    for row in 5..12 {
+        (0..14).for_each(|value| sweep.change(range::TABLE, row, felt(value)));
+    }
+    assert_eq!(sweep.counts[&Some(Free::IdleEntry)], 1);
 }

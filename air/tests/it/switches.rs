@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use starling_air::bus::tag;
-use starling_air::check::{Ext, Report, Switch, sites};
+use starling_air::check::{Report, Switch, sites};
 use starling_air::chips::cpu;
 use starling_air::definition::{Definition, MainFrame};
 use starling_air::machine::{ChipSet, Machine};
@@ -13,7 +13,6 @@ use starling_air::trace::build;
 use starling_vm::asm::{Source, assemble};
 use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
-use winterfell::math::FieldElement;
 
 use crate::forge::{Forgery, ONE, ZERO, felt};
 use crate::lies::{self, Lie};
@@ -24,8 +23,43 @@ const CONSTRAINTS: usize = 144;
 const ASSERTIONS: usize = 37;
 const SITES: usize = 21;
 
-/// Constraints without a lie: what they forbid is impossible anyway, for the reason given.
-const IMPLIED: &[(&str, &str)] = &[];
+/// What has no lie, and why: what it forbids is impossible anyway, or without it nothing can be proven at all.
+const IMPLIED: &[(&str, &str)] = &[
+    (
+        "constraint 81, memory: the write flag is 0 or 1",
+        "an active row's flag must be that of an instruction, an inactive one's is 0",
+    ),
+    (
+        "constraint 82, memory: the activity flag is 0 or 1",
+        "address and cycle of a row occur once in the memory and once in the cpu, so each row answers once or never",
+    ),
+    (
+        "constraint 114, hash: the program flag is 0 or 1",
+        "only the last program group's flag could be t, and the digest of the group before it would count 1 - t",
+    ),
+    (
+        "constraint 115, hash: a program group serves no call",
+        "its output would go to the PROGRAM bus under its number, and group 0 has no instruction that asks for cycle 0",
+    ),
+    (
+        "constraint 117, hash: a program group follows only a program group",
+        "the group before it takes an output off the HASH_OUT bus, and nobody can put one there: inputs and outputs of \
+         active groups are equally many, but for the last group, which only takes off, too",
+    ),
+    (
+        "constraint 133, bitwise: every bit and the mode are 0 or 1",
+        "under a mode that is neither, the result is a AND b and 2^b at once, and b < 2^b",
+    ),
+    (
+        "boundary value 31, (91, First, 1)",
+        "only groups from the first on can be the program's, and the verifier asks for its digest",
+    ),
+    ("message 0", "no permutation could be asked for"),
+    ("message 15", "no byte could be looked up"),
+    ("message 17", "no program would have a digest"),
+    ("message 18", "no instruction at an even address could run"),
+    ("message 19", "no instruction at an odd address could run"),
+];
 
 fn machine() -> Machine {
     Machine::new(ChipSet::Bitwise)
@@ -246,9 +280,13 @@ pub(crate) static LIES: LazyLock<Vec<(Lie, Report)>> = LazyLock::new(|| {
 
 #[test]
 fn every_lie_is_caught() {
-    for (lie, report) in LIES.iter() {
-        assert!(!report.accepted(), "{}", lie.name);
-    }
+    let accepted: Vec<&str> = LIES
+        .iter()
+        .filter(|(_, report)| report.accepted())
+        .map(|(lie, _)| lie.name.as_str())
+        .collect();
+    assert!(accepted.is_empty(), "{accepted:#?}");
+    println!("{} lies", LIES.len());
 }
 
 fn label(switch: Switch) -> String {
@@ -280,16 +318,6 @@ fn everything_that_is_switched_off_lets_a_lie_pass() {
         match names.first() {
             Some(name) => println!("{label}: {} lies, {name}", names.len()),
             None => idle.push(label),
-        }
-    }
-    for (lie, report) in LIES.iter() {
-        if !report.constraints.is_empty() && report.imbalance() != Ext::ZERO {
-            println!(
-                "several reasons: {}: {:?} {:?}",
-                lie.name,
-                report.constraints,
-                report.tags.keys()
-            );
         }
     }
     let expected: Vec<&str> = IMPLIED.iter().map(|(label, _)| *label).collect();
