@@ -191,7 +191,7 @@ fn print(counts: &BTreeMap<Option<Free>, usize>) -> usize {
     all
 }
 
-/// 2,400 changes in each of ten traces, as many in each column; ten times as many when soaking.
+/// 2,700 tries in each of ten traces, as many in each column; ten times as many when soaking.
 #[test]
 fn every_change_is_caught_or_of_a_free_cell() {
     let challenges = challenges(2);
@@ -206,7 +206,7 @@ fn every_change_is_caught_or_of_a_free_cell() {
             counts: core::mem::take(&mut counts),
         };
         let (width, length) = (sample.trace.columns.len(), sample.trace.columns[0].len());
-        for i in 0..soak(2500) {
+        for i in 0..soak(2700) {
             let column = i % width;
             // Half of the changes in the rows where something happens.
             let row = match rng.random_range(0..4) {
