@@ -27,7 +27,7 @@ soak:
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
 
 bench:
-	$(CARGO) run --release --locked -p starling-air --example speed -- 16 local-100
+	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
 
 # Until the rollup runs: a program of the machine, run, proven with the settlement preset, and verified.
 devnet:

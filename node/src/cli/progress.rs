@@ -8,8 +8,7 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-/// The prover's stages in order, each with its share of the time in percent: measured at 2^18 rows with
-/// `cargo run --release -p starling-air --example speed -- 18 local-100`.
+/// The prover's stages in order, each with its rough share of the time in percent.
 const STAGES: [(&str, &str, u64); 9] = [
     ("extend_execution_trace", "extending the trace", 42),
     ("compute_execution_trace_commitment", "committing to the trace", 8),

@@ -1,0 +1,321 @@
+//! `make bench`: measures what has a budget, prints a table, and writes `target/bench.json`.
+//!
+//! Every proof is made in a process of its own, so that its peak memory is its own. The machines that run this are shared
+//! and noisy: compare within one run.
+
+use std::error::Error;
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use starling_air::definition::Definition;
+use starling_air::machine::{ChipSet, Machine};
+use starling_air::preset::Preset;
+use starling_air::prover::prove;
+use starling_air::verifier::verify;
+use starling_vm::executor::RunInputs;
+use starling_vm::field::Felt;
+use starling_vm::isa::{Instruction, Op};
+use starling_vm::program::Program;
+use starling_vm::schnorr::{SecretKey, Signature};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["prove", log_rows, chips, preset] => {
+            println!("{}", prove_once(log_rows.parse()?, chips, preset.parse()?)?);
+            Ok(())
+        }
+        _ => all(),
+    }
+}
+
+// WORKLOADS
+// ================================================================================================================
+
+fn ins(op: Op, d: u8, a: u8, b: u8) -> Instruction {
+    Instruction {
+        d,
+        a,
+        b,
+        ..Instruction::new(op)
+    }
+}
+
+fn imm(op: Op, d: u8, a: u8, value: u64) -> Instruction {
+    Instruction {
+        d,
+        a,
+        use_imm: true,
+        imm: Felt::new(value),
+        ..Instruction::new(op)
+    }
+}
+
+/// A loop of 24 instructions: three hashes, nine memory accesses, three u32 operations; with all chips, one bitwise call a
+/// turn and a signature every ninth turn. The run takes about 2^`log_rows` rows.
+fn workload(log_rows: u32, all_chips: bool) -> Result<(Program, RunInputs)> {
+    let length = 1u64 << log_rows;
+    let mut code = Vec::new();
+    let mut advice = Vec::new();
+    let mut turns = (length - 200) / 24;
+    if all_chips {
+        let key = SecretKey::derive(b"benchmark");
+        let message = [1, 2, 3, 4].map(Felt::new);
+        code.extend(
+            key.public_key()
+                .to_elements()
+                .iter()
+                .zip(0..)
+                .map(|(x, r)| imm(Op::Mov, r, 0, x.as_int())),
+        );
+        code.extend(message.iter().zip(8..).map(|(x, r)| imm(Op::Mov, r, 0, x.as_int())));
+        let signatures = length / 200;
+        advice = key.sign(&message).to_elements().repeat(signatures as usize);
+        assert_eq!(advice.len(), Signature::ELEMENTS * signatures as usize);
+        let first = code.len() as u64 + 2;
+        code.push(imm(Op::Mov, 12, 0, signatures));
+        code.push(Instruction::new(Op::Sig));
+        code.push(imm(Op::Sub, 12, 12, 1));
+        code.push(Instruction {
+            a: 12,
+            imm: Felt::new(first),
+            ..Instruction::new(Op::Bnz)
+        });
+        // Each signature takes three permutations of its own.
+        turns = (length / 8 - 3 * signatures - 64).min(length - 4 * signatures) / 3 * 9 / 10;
+        turns = turns.min((length - 4 * signatures - 64) / 25);
+    }
+    code.push(imm(Op::Mov, 12, 0, turns));
+    let first = code.len() as u64 + 1;
+    for _ in 0..3 {
+        code.push(Instruction {
+            d: 0,
+            a: 12,
+            imm: Felt::new(5),
+            ..Instruction::new(Op::St)
+        });
+        code.push(Instruction {
+            d: 4,
+            a: 12,
+            imm: Felt::new(4),
+            ..Instruction::new(Op::Ld)
+        });
+        code.push(Instruction {
+            d: 8,
+            a: 12,
+            imm: Felt::new(5),
+            ..Instruction::new(Op::Ld)
+        });
+        code.push(ins(Op::Hash, 0, 4, 8));
+        code.push(imm(Op::U32addw, 13, 12, 3));
+        code.push(ins(Op::Mul, 14, 13, 12));
+        code.push(ins(Op::Add, 14, 14, 13));
+    }
+    if all_chips {
+        code.push(imm(Op::U32and, 13, 12, 0xff));
+    }
+    code.push(ins(Op::Mov, 14, 0, 13));
+    code.push(imm(Op::Sub, 12, 12, 1));
+    code.push(Instruction {
+        a: 12,
+        imm: Felt::new(first),
+        ..Instruction::new(Op::Bnz)
+    });
+    code.push(imm(Op::Out, 0, 0, 0));
+    code.push(Program::halt());
+    Ok((
+        Program::new(code)?,
+        RunInputs {
+            public: Vec::new(),
+            advice,
+        },
+    ))
+}
+
+fn prove_once(log_rows: u32, chips: &str, preset: Preset) -> Result<Value> {
+    let (program, inputs) = workload(log_rows, chips == "all")?;
+    let proven = prove(&program, &inputs, preset)?;
+    // The best of several: verification is short, and the machine is shared.
+    let mut verify_ms = f64::MAX;
+    for _ in 0..10 {
+        let started = Instant::now();
+        verify(&proven.statement, &[preset], &proven.bytes)?;
+        verify_ms = verify_ms.min(started.elapsed().as_secs_f64() * 1e3);
+    }
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap_or("0");
+    let peak_kb: f64 = peak.trim().split(' ').next().unwrap_or("0").parse()?;
+    let seconds = proven.trace_seconds + proven.prove_seconds;
+    Ok(json!({
+        "rows": proven.trace_length,
+        "cycles": proven.cycles,
+        "chips": format!("{:?}", proven.chips),
+        "seconds": seconds,
+        "rows_per_s": proven.trace_length as f64 / seconds,
+        "peak_gb": peak_kb / 1e6,
+        "proof_bytes": proven.bytes.len(),
+        "verify_ms": verify_ms,
+    }))
+}
+
+/// Proves in a process of its own, several times; the fastest counts.
+fn measure(log_rows: u32, chips: &str, preset: &str, times: usize) -> Result<Value> {
+    let mut best = Value::Null;
+    for _ in 0..times {
+        eprintln!("proving 2^{log_rows} rows, {chips} chips, {preset}");
+        let output = Command::new(std::env::current_exe()?)
+            .args(["prove", &log_rows.to_string(), chips, preset])
+            .output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        if best.is_null() || report["seconds"].as_f64() < best["seconds"].as_f64() {
+            best = report;
+        }
+    }
+    Ok(best)
+}
+
+// REPORT
+// ================================================================================================================
+
+struct Row {
+    area: &'static str,
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// The budget, and whether the value must stay below it.
+    budget: Option<(f64, bool)>,
+}
+
+fn all() -> Result<()> {
+    let width = |chips| {
+        let machine = Machine::new(chips);
+        (machine.main_width() + 3 * machine.aux_width()) as f64
+    };
+    let number = |report: &Value, key: &str| report[key].as_f64().unwrap_or(f64::NAN);
+    let small = measure(9, "core", "local-100", 5)?;
+    let local = measure(18, "all", "local-100", 1)?;
+    let settle = measure(18, "all", "settle-100", 1)?;
+    let core = measure(18, "core", "local-100", 1)?;
+    let row = |area, name, value, unit, budget| Row {
+        area,
+        name,
+        value,
+        unit,
+        budget,
+    };
+    let rows = [
+        row(
+            "vm",
+            "vm.small_prove_s",
+            number(&small, "seconds"),
+            "s",
+            Some((0.3, true)),
+        ),
+        row(
+            "vm",
+            "vm.small_verify_ms",
+            number(&small, "verify_ms"),
+            "ms",
+            Some((5.0, true)),
+        ),
+        row(
+            "air",
+            "air.width_kernel",
+            width(ChipSet::Kernel),
+            "columns",
+            Some((150.0, true)),
+        ),
+        row(
+            "air",
+            "air.width_core",
+            width(ChipSet::Core),
+            "columns",
+            Some((105.0, true)),
+        ),
+        row(
+            "air",
+            "air.rows_per_s_local",
+            number(&local, "rows_per_s"),
+            "rows/s",
+            Some((15_000.0, false)),
+        ),
+        row(
+            "air",
+            "air.rows_per_s_settle",
+            number(&settle, "rows_per_s"),
+            "rows/s",
+            Some((8_000.0, false)),
+        ),
+        row(
+            "air",
+            "air.memory_gb_local",
+            number(&local, "peak_gb"),
+            "GB",
+            Some((8.0, true)),
+        ),
+        row(
+            "air",
+            "air.memory_gb_settle",
+            number(&settle, "peak_gb"),
+            "GB",
+            Some((14.0, true)),
+        ),
+        row(
+            "air",
+            "air.rows_per_s_local_core",
+            number(&core, "rows_per_s"),
+            "rows/s",
+            None,
+        ),
+        row(
+            "air",
+            "air.proof_bytes_local",
+            number(&local, "proof_bytes"),
+            "bytes",
+            None,
+        ),
+        row(
+            "air",
+            "air.proof_bytes_settle",
+            number(&settle, "proof_bytes"),
+            "bytes",
+            None,
+        ),
+        row("air", "air.verify_ms_local", number(&local, "verify_ms"), "ms", None),
+    ];
+    println!(
+        "| {:<26} | {:>12} | {:<8} | {:>10} | {:<4} |",
+        "measurement", "value", "unit", "budget", "met"
+    );
+    println!("|{:-<28}|{:->14}|{:-<10}|{:->12}|{:-<6}|", "", "", "", "", "");
+    let mut report = Vec::new();
+    for Row {
+        area,
+        name,
+        value,
+        unit,
+        budget,
+    } in rows
+    {
+        let met = budget.map(|(limit, below)| if below { value <= limit } else { value >= limit });
+        let limit = budget.map_or(String::from("-"), |(limit, _)| limit.to_string());
+        let word = met.map_or("-", |met| if met { "yes" } else { "NO" });
+        println!("| {name:<26} | {value:>12.2} | {unit:<8} | {limit:>10} | {word:<4} |");
+        report.push(json!({
+            "area": area, "name": name, "value": value, "unit": unit, "budget": budget.map(|(limit, _)| limit), "met": met,
+        }));
+    }
+    fs::create_dir_all("target")?;
+    fs::write("target/bench.json", serde_json::to_string_pretty(&report)? + "\n")?;
+    Ok(())
+}
