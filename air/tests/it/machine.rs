@@ -158,16 +158,11 @@ fn settles_on_l1(log_length: u32) {
     assert!(verifier.verify(&wrong, &bytes).result.is_err());
 }
 
+/// Prints the gas table of `specs/l1.md`; a soaking run proves the long traces too, which takes minutes.
 #[test]
-fn a_program_settles_on_l1() {
-    settles_on_l1(10);
-}
-
-/// The gas table of `specs/l1.md`: `cargo test --release -p starling-air --test it gas_table -- --ignored --nocapture`.
-#[test]
-#[ignore = "minutes of proving"]
-fn gas_table() {
-    for log_length in [10, 12, 14, 16, 18] {
+fn programs_settle_on_l1() {
+    let longest = if crate::soak(1) > 1 { 18 } else { 12 };
+    for log_length in (10..=longest).step_by(2) {
         settles_on_l1(log_length);
     }
 }
