@@ -40,7 +40,7 @@ pub struct Layout {
 }
 
 /// Bits of a tag.
-pub const TAG_BITS: u32 = 3;
+pub const TAG_BITS: u32 = 4;
 
 /// Tag of a transfer in the short form.
 pub const TRANSFER: u64 = 1;
@@ -52,6 +52,12 @@ pub const OPEN: u64 = 3;
 pub const WITHDRAW: u64 = 4;
 /// Tag of a change of key or owner.
 pub const REKEY: u64 = 5;
+/// Tag of a forced deposit to an account.
+pub const DEPOSIT: u64 = 6;
+/// Tag of a forced deposit to a new account.
+pub const DEPOSIT_NEW: u64 = 7;
+/// Tag of a forced exit.
+pub const EXIT: u64 = 8;
 
 const fn field(name: &'static str, bits: u32) -> Field {
     Field { name, bits }
@@ -72,8 +78,22 @@ const ADDRESS: [WordLayout; 4] = [
 const SENDER: WordLayout = WordLayout::Packed(&[FROM]);
 const TAG_ONLY: WordLayout = WordLayout::Packed(&[TAG]);
 
-/// All kinds of records.
-pub const LAYOUTS: [Layout; 5] = [
+/// The words of a queue entry: those that L1 knows, and what moved.
+const ENTRY: &[WordLayout] = &[
+    WordLayout::Packed(&[field("index", 32)]),
+    WordLayout::Packed(&[TAG, field("l1_2", 48)]),
+    WordLayout::Packed(&[field("l1_0", 56)]),
+    WordLayout::Packed(&[field("l1_1", 56)]),
+    AMOUNT,
+    ADDRESS[0],
+    ADDRESS[1],
+    ADDRESS[2],
+    ADDRESS[3],
+    WordLayout::Packed(&[field("moved", 63)]),
+];
+
+/// All kinds of records: the signed ones, then the forced ones.
+pub const LAYOUTS: [Layout; 8] = [
     Layout {
         name: "transfer",
         tag: TRANSFER,
@@ -104,9 +124,9 @@ pub const LAYOUTS: [Layout; 5] = [
         tag: WITHDRAW,
         words: &[
             SENDER,
-            WordLayout::Packed(&[TAG, field("recipient_2", 48)]),
-            WordLayout::Packed(&[field("recipient_0", 56)]),
-            WordLayout::Packed(&[field("recipient_1", 56)]),
+            WordLayout::Packed(&[TAG, field("l1_2", 48)]),
+            WordLayout::Packed(&[field("l1_0", 56)]),
+            WordLayout::Packed(&[field("l1_1", 56)]),
             AMOUNT,
             FEE,
         ],
@@ -115,6 +135,21 @@ pub const LAYOUTS: [Layout; 5] = [
         name: "rekey",
         tag: REKEY,
         words: &[SENDER, TAG_ONLY, FEE, ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3]],
+    },
+    Layout {
+        name: "deposit",
+        tag: DEPOSIT,
+        words: ENTRY,
+    },
+    Layout {
+        name: "deposit_new",
+        tag: DEPOSIT_NEW,
+        words: ENTRY,
+    },
+    Layout {
+        name: "exit",
+        tag: EXIT,
+        words: ENTRY,
     },
 ];
 
