@@ -1,8 +1,9 @@
 //! The rollup's protocol.
 //!
-//! In reading order: [address] names accounts, [account] and [tree] are the state, [amount] packs numbers, [record] is the
-//! public data of an operation, [transaction] is what a user signs. The pages are `specs/state.md`,
-//! `specs/transactions.md` and `specs/kernel.md`.
+//! In reading order: [address] names accounts, [account], [tree] and [state] are the state, [amount] packs numbers, [record]
+//! and [entry] are the public data of an operation, [transaction] is what a user signs, [rules] is what operations do, [data],
+//! [batch] and [chain] are what goes to L1, [kernel] proves it. The pages are `specs/state.md`, `specs/transactions.md` and
+//! `specs/kernel.md`.
 //!
 //! ```
 //! use starling_rollup::account::Account;
@@ -20,6 +21,13 @@
 pub mod account;
 pub mod address;
 pub mod amount;
+pub mod batch;
+pub mod chain;
+pub mod data;
+pub mod entry;
+pub mod kernel;
 pub mod record;
+pub mod rules;
+pub mod state;
 pub mod transaction;
 pub mod tree;

@@ -2,6 +2,9 @@
 #![allow(missing_docs)]
 
 mod address;
+mod differential;
+mod kernel;
 mod record;
 mod transaction;
 mod tree;
+mod world;
