@@ -129,6 +129,13 @@ impl Overlay {
         self.touched.get(&index).or_else(|| state.account(index)).copied()
     }
 
+    /// Counts an account as touched, if there is one.
+    pub(crate) fn touch(&mut self, state: &State, index: u32) {
+        if let Some(account) = self.account(state, index) {
+            self.touched.insert(index, account);
+        }
+    }
+
     fn existing(&self, state: &State, index: u32) -> Result<Account, Refusal> {
         self.account(state, index).ok_or(Refusal::NoSuchAccount { index })
     }

@@ -14,7 +14,7 @@ use crate::entry::Kind;
 use crate::rules::{Overlay, Refusal};
 use crate::state::{State, state_root};
 use crate::transaction::{Operation, RollupId, SignedTransaction};
-use crate::tree::{DEPTH, Tree};
+use crate::tree::{CAPACITY, DEPTH, Tree};
 
 /// Most accounts that a run may touch.
 pub const MAX_SLOTS: usize = 1 << 16;
@@ -48,7 +48,7 @@ pub struct Witness {
 impl Witness {
     /// The run's public outputs.
     pub fn outputs(&self) -> Vec<Felt> {
-        [self.root, self.digest].concat()
+        self.root.to_vec()
     }
 }
 
@@ -174,7 +174,7 @@ impl<'s> Builder<'s> {
         let words = [self.state.root(), self.start.digest, self.start.rollup.word()];
         Ok(Witness {
             inputs: RunInputs {
-                public: [&words.concat(), &payee[..]].concat(),
+                public: [&words.concat(), &payee[..], &digest].concat(),
                 advice,
             },
             root: state_root(tree, self.overlay.next()),
@@ -197,7 +197,9 @@ impl<'s> Builder<'s> {
                 Kind::Deposit { index, .. } | Kind::Exit { index } if u64::from(index) < self.overlay.next() => {
                     self.items.push(Item::Slot(index));
                 }
-                Kind::DepositNew { .. } => self.items.push(Item::Slot(self.overlay.next() as u32)),
+                Kind::DepositNew { .. } if self.overlay.next() < CAPACITY => {
+                    self.items.push(Item::Slot(self.overlay.next() as u32));
+                }
                 _ => {}
             }
             let (expected, found) = (self.overlay.enter(self.state, entry), *found);
@@ -231,12 +233,18 @@ impl<'s> Builder<'s> {
         }
     }
 
+    /// Names an account's slot; the account has one even if the operation is refused.
+    fn slot(&mut self, index: u32) {
+        self.overlay.touch(self.state, index);
+        self.items.push(Item::Slot(index));
+    }
+
     /// What only the signed operation shows, in the order in which the kernel asks.
     fn operation(&mut self, signed: &SignedTransaction) {
         if let Operation::Transfer { to, .. } = signed.transaction.operation {
-            self.items.push(Item::Slot(to));
+            self.slot(to);
         }
-        self.items.push(Item::Slot(signed.transaction.from));
+        self.slot(signed.transaction.from);
         let [left, right] = signed.sender_preimage();
         self.elements(&left);
         self.elements(&right);

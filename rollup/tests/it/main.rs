@@ -2,9 +2,11 @@
 #![allow(missing_docs)]
 
 mod address;
+mod attack;
 mod differential;
 mod kernel;
 mod record;
+mod spec;
 mod transaction;
 mod tree;
 mod world;
