@@ -1,7 +1,8 @@
 //! The rollup's protocol.
 //!
 //! In reading order: [address] names accounts, [account] and [tree] are the state, [amount] packs numbers, [record] is the
-//! public data of an operation, [transaction] is what a user signs. The pages are `specs/state.md`,
+//! public data of an operation, [transaction] is what a user signs, [envelope] its bytes. Keys: [l1_key] for L1's,
+//! [eip712] and [wallet] for keys from an Ethereum wallet, [keyfile] for keys under a password. The pages are `specs/state.md`,
 //! `specs/transactions.md` and `specs/kernel.md`.
 //!
 //! ```
@@ -20,6 +21,11 @@
 pub mod account;
 pub mod address;
 pub mod amount;
+pub mod eip712;
+pub mod envelope;
+pub mod keyfile;
+pub mod l1_key;
 pub mod record;
 pub mod transaction;
 pub mod tree;
+pub mod wallet;

@@ -2,6 +2,9 @@
 #![allow(missing_docs)]
 
 mod address;
+mod envelope;
+mod keyfile;
 mod record;
 mod transaction;
 mod tree;
+mod wallet;
