@@ -4,9 +4,12 @@
 mod address;
 mod attack;
 mod differential;
+mod envelope;
 mod kernel;
+mod keyfile;
 mod record;
 mod spec;
 mod transaction;
 mod tree;
+mod wallet;
 mod world;
