@@ -1,12 +1,9 @@
 //! The rollup's protocol.
 //!
-//! In reading order: [address] names accounts, [account], [tree] and [state] are the state, [amount] packs numbers, [record]
-//! and [entry] are the public data of an operation, [transaction] is what a user signs, [rules] is what operations do, [data],
-//! [batch] and [chain] are what goes to L1, [kernel] proves it. The pages are `specs/state.md`, `specs/transactions.md` and
-//! `specs/kernel.md`.
-//! In reading order: [address] names accounts, [account] and [tree] are the state, [amount] packs numbers, [record] is the
-//! public data of an operation, [transaction] is what a user signs, [envelope] its bytes. Keys: [l1_key] for L1's,
-//! [eip712] and [wallet] for keys from an Ethereum wallet, [keyfile] for keys under a password. The pages are `specs/state.md`,
+//! In reading order: [address] names accounts; [account], [tree] and [state] are the state; [amount] packs numbers; [record] and
+//! [entry] are the public data of an operation; [transaction] is what a user signs, [envelope] its bytes; [rules] is what
+//! operations do; [data], [batch] and [chain] are what goes to L1; [kernel] proves it. Keys: [l1_key] for L1's, [eip712] and
+//! [wallet] for keys from an Ethereum wallet, [keyfile] for keys under a password. The pages are `specs/state.md`,
 //! `specs/transactions.md` and `specs/kernel.md`.
 //!
 //! ```
