@@ -23,6 +23,7 @@ pub mod account;
 pub mod address;
 pub mod amount;
 pub mod batch;
+pub mod batch_file;
 pub mod chain;
 pub mod data;
 pub mod eip712;

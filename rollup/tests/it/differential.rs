@@ -182,3 +182,28 @@ fn a_wrong_start_is_refused() {
         }
     }
 }
+
+/// What a node keeps of a batch is the batch; every shorter or changed byte string is refused or is another batch.
+#[test]
+fn batches_round_trip() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for _ in 0..cases(40) {
+        let before = state(&mut rng, 8);
+        let (open, _) = fill(&mut rng, &before, 2, 6);
+        let bytes = open.batch().to_bytes();
+        let batch = Batch::from_bytes(&bytes).unwrap();
+        assert_eq!(batch.to_bytes(), bytes);
+        assert_eq!(batch.data(), open.batch().data());
+        for length in 0..bytes.len() {
+            assert!(Batch::from_bytes(&bytes[..length]).is_err());
+        }
+        assert!(Batch::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+        for _ in 0..100 {
+            let mut changed = bytes.clone();
+            changed[rng.random_range(0..bytes.len())] ^= 1 << rng.random_range(0..8);
+            if let Ok(other) = Batch::from_bytes(&changed) {
+                assert_eq!(other.to_bytes(), changed);
+            }
+        }
+    }
+}
