@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use starling_air::codegen::{Contract, Emitter, Recording};
+use starling_air::codegen::{Contract, Emitter, Recording, poseidon2};
 use starling_air::machine::{ChipSet, Machine};
 use starling_air::toy::Toy;
 
 fn contracts() -> Vec<Contract> {
     let mut contracts = Emitter::new(&Recording::new(&Toy { copies: 2 }), "Toy").contracts();
     contracts.extend(Emitter::new(&Recording::new(&Machine::new(ChipSet::Core)), "Core").contracts());
+    contracts.push(poseidon2::library());
     contracts
 }
 

@@ -12,8 +12,8 @@ import { Transcript } from "./Transcript.sol";
 /// outputs? It knows programs by their hash only. Nobody can change its parameters, skip a check or attest in place of a
 /// proof.
 ///
-/// A proof that fits a transaction is checked by [verify], which keeps nothing. A longer one is checked in three steps,
-/// each of which leaves a fact: [begin], [open], [finish]. A fact is the hash of what was shown, so it says the same
+/// A proof that fits a transaction is checked by [verify], which keeps nothing, or by [prove], which keeps the fact. A
+/// longer one is checked in three steps, each of which leaves a fact: [begin], [open], [finish]. A fact is the hash of what was shown, so it says the same
 /// whoever paid for it: steps may be sent by anyone, in any number of copies, and a step of one proof cannot serve
 /// another.
 contract StarkVerifier {
@@ -186,13 +186,27 @@ contract StarkVerifier {
         view
         returns (bytes32 statement)
     {
+        return _verify(_words(program, inputs, outputs), proof);
+    }
+
+    /// @notice As [verify], and keeps what was shown: the statement is then proven, as after the last of several steps.
+    function prove(bytes32 program, uint64[] calldata inputs, uint64[] calldata outputs, bytes calldata proof)
+        external
+        returns (bytes32 statement)
+    {
+        statement = _verify(_words(program, inputs, outputs), proof);
+        _facts[_provenFact(statement)] = true;
+        emit Proven(statement);
+    }
+
+    function _verify(bytes memory words, bytes calldata proof) private view returns (bytes32 statement) {
         uint256 start;
         assembly ("memory-safe") {
             start := proof.offset
         }
         uint256 head = _headLength(proof);
         if (proof.length < head) revert StarkVerifier__Length(head, proof.length);
-        uint256[] memory session = _begin(_words(program, inputs, outputs), proof[:head]);
+        uint256[] memory session = _begin(words, proof[:head]);
         uint256 source = start + head;
         uint256[] memory values;
         Deep.Queries memory queries = _queries(session);
@@ -205,7 +219,7 @@ contract StarkVerifier {
     // SEVERAL TRANSACTIONS
     // ============================================================================================
 
-    /// @notice Whether a proof of the statement has been checked, in steps, by anyone.
+    /// @notice Whether a proof of the statement has been checked by anyone, at once or in steps, and kept.
     function isProven(bytes32 statement) external view returns (bool) {
         return _facts[_provenFact(statement)];
     }

@@ -1,4 +1,6 @@
 //! Integration tests of the protocol, one binary so that it links once.
+//!
+//! Counts are those of a quick run; `STARLING_SOAK=1` multiplies them by ten.
 #![allow(missing_docs)]
 
 mod address;
@@ -7,9 +9,21 @@ mod differential;
 mod envelope;
 mod kernel;
 mod keyfile;
+mod contract;
+#[path = "../../../air/tests/it/evm.rs"]
+#[allow(dead_code)] // what only the verifier's tests use
+mod evm;
 mod record;
 mod spec;
 mod transaction;
 mod tree;
 mod wallet;
 mod world;
+
+/// How often to try something: `count`, or ten times as often when `STARLING_SOAK` is set.
+fn soak(count: usize) -> usize {
+    match std::env::var_os("STARLING_SOAK") {
+        Some(_) => 10 * count,
+        None => count,
+    }
+}
