@@ -115,13 +115,27 @@ impl OpenBatch {
         Ok(())
     }
 
-    /// Credits the fees and carries the batch into the state.
+    /// Who gets the fees.
+    pub fn set_fee_account(&mut self, fee_account: u32) {
+        self.batch.fee_account = fee_account;
+    }
+
+    /// Credits the fees: the sealed batch, and the accounts as it leaves them.
     ///
     /// # Errors
-    /// When there are fees and the fee account does not exist or cannot take them; the state is then unchanged.
-    pub fn seal(mut self, state: &mut State) -> Result<Batch, Refusal> {
+    /// When there are fees and the fee account does not exist or cannot take them.
+    pub fn finish(mut self, state: &State) -> Result<(Batch, Overlay), Refusal> {
         self.overlay.settle_fees(state, self.batch.fee_account)?;
-        state.absorb(&self.overlay);
-        Ok(self.batch)
+        Ok((self.batch, self.overlay))
+    }
+
+    /// As [OpenBatch::finish], and carries the batch into the state.
+    ///
+    /// # Errors
+    /// As [OpenBatch::finish]; the state is then unchanged.
+    pub fn seal(self, state: &mut State) -> Result<Batch, Refusal> {
+        let (batch, overlay) = self.finish(state)?;
+        state.absorb(&overlay);
+        Ok(batch)
     }
 }

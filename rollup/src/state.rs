@@ -94,6 +94,16 @@ impl State {
         state_root(self.tree.root(), self.next())
     }
 
+    /// The state root as it would be with what `overlay`, made over this state, has changed.
+    pub fn root_with(&self, overlay: &Overlay) -> Word {
+        let leaves: Vec<(u32, Word)> = overlay
+            .touched()
+            .iter()
+            .map(|(index, account)| (*index, account.leaf()))
+            .collect();
+        state_root(self.tree.root_with(&leaves), overlay.next())
+    }
+
     /// Takes over what `overlay`, made over this state, has changed.
     pub fn absorb(&mut self, overlay: &Overlay) {
         let leaves: Vec<(u32, Word)> = overlay

@@ -12,7 +12,7 @@ use crate::chain;
 use crate::data::BLOCK;
 use crate::entry::Kind;
 use crate::rules::{Overlay, Refusal};
-use crate::state::{State, state_root};
+use crate::state::State;
 use crate::transaction::{Operation, RollupId, SignedTransaction};
 use crate::tree::{CAPACITY, DEPTH, Tree};
 
@@ -165,11 +165,6 @@ impl<'s> Builder<'s> {
             walk(self.state.tree(), &leaves, DEPTH, &mut advice);
             advice.push(Felt::new(END));
         }
-        let changed: Vec<(u32, Word)> = touched
-            .iter()
-            .map(|(index, account)| (*index, account.leaf()))
-            .collect();
-        let tree = self.state.tree().root_with(&changed);
         let payee = self.start.payee.to_elements();
         let words = [self.state.root(), self.start.digest, self.start.rollup.word()];
         Ok(Witness {
@@ -177,7 +172,7 @@ impl<'s> Builder<'s> {
                 public: [&words.concat(), &payee[..], &digest].concat(),
                 advice,
             },
-            root: state_root(tree, self.overlay.next()),
+            root: self.state.root_with(&self.overlay),
             digest,
             overlay: self.overlay,
         })

@@ -5,14 +5,14 @@
 
 mod address;
 mod attack;
+mod contract;
 mod differential;
 mod envelope;
-mod kernel;
-mod keyfile;
-mod contract;
 #[path = "../../../air/tests/it/evm.rs"]
 #[allow(dead_code)] // what only the verifier's tests use
 mod evm;
+mod kernel;
+mod keyfile;
 mod record;
 mod spec;
 mod transaction;
