@@ -148,11 +148,13 @@ fn mutate_statement(statement: &mut Statement, count: bool, rng: &mut Random) {
     }
 }
 
+/// The public inputs of a statement.
+type Public<D> = Box<dyn Fn(&Statement) -> PublicInputs<D>>;
+
 /// A proof, and who judges it.
 struct Case<D> {
     shape: Shape,
-    /// The public inputs of a statement.
-    public: Box<dyn Fn(&Statement) -> PublicInputs<D>>,
+    public: Public<D>,
     statement: Statement,
     parts: Parts25,
     verifier: Verifier,
