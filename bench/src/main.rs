@@ -20,6 +20,8 @@ use starling_vm::isa::{Instruction, Op};
 use starling_vm::program::Program;
 use starling_vm::schnorr::{SecretKey, Signature};
 
+mod rollup;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
@@ -27,6 +29,10 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["prove", log_rows, chips, preset] => {
             println!("{}", prove_once(log_rows.parse()?, chips, preset.parse()?)?);
+            Ok(())
+        }
+        ["rollup"] => {
+            println!("{:#}", rollup::measure()?);
             Ok(())
         }
         _ => all(),

@@ -27,6 +27,8 @@ contract Rollup is Inbox {
     error Rollup__NotTheOperator(address sender);
     /// @notice A commit posts the bond, no more and no less.
     error Rollup__Bond(uint256 expected, uint256 found);
+    /// @notice The last committed batch is not the one that the sender built on.
+    error Rollup__Parent(bytes32 expected, bytes32 found);
     /// @notice Too many batches are waiting for a proof.
     error Rollup__TooManyUnproven();
     /// @notice The batch is not one that waits for a proof.
@@ -167,15 +169,18 @@ contract Rollup is Inbox {
 
     /// @notice Appends a batch: publishes its data and fixes its place. The bond comes back when it is proven, and is lost if
     /// it is the first that is not by its deadline.
+    /// @param previous The chain digest that the batch builds on. A commit that is sent twice, or meets another history than
+    /// its sender saw, would post a bond on a batch that nobody can prove.
     /// @param data The batch's words, eight bytes each, padded with zero words to whole blocks of four.
     /// @param claimed The Poseidon2 digest of the words. A wrong one only makes the batch unprovable.
-    function commit(bytes calldata data, bytes32 claimed) external payable whileRunning {
+    function commit(bytes32 previous, bytes calldata data, bytes32 claimed) external payable whileRunning {
         if (msg.sender != OPERATOR) revert Rollup__NotTheOperator(msg.sender);
         if (msg.value != BOND) revert Rollup__Bond(BOND, msg.value);
         Poseidon2.check(claimed);
         uint256 number = committed;
         if (number - proven == MAX_UNPROVEN) revert Rollup__TooManyUnproven();
         Batch storage parent = batches[number];
+        if (parent.digest != previous) revert Rollup__Parent(parent.digest, previous);
         ++number;
         BatchData.Data memory d = BatchData.load(data);
         bytes32 digest = BatchData.extend(d, claimed, number, parent.digest);
@@ -212,15 +217,15 @@ contract Rollup is Inbox {
     /// @notice The digest of the statement that the kernel leads from the state after `parent` to `root` on the data of the
     /// batches after `parent` up to `last`. This is what the verifier must know.
     function statement(uint256 parent, uint256 last, bytes32 root, address payee) public view returns (bytes32) {
-        uint64[] memory inputs = new uint64[](15);
-        uint64[] memory outputs = new uint64[](8);
+        uint64[] memory inputs = new uint64[](19);
+        uint64[] memory outputs = new uint64[](4);
         _put(inputs, 0, roots[parent]);
         _put(inputs, 4, batches[parent].digest);
         _put(inputs, 8, DOMAIN);
         (uint256 a0, uint256 a1, uint256 a2) = StateTree.cut(payee);
         (inputs[12], inputs[13], inputs[14]) = (uint64(a0), uint64(a1), uint64(a2));
+        _put(inputs, 15, batches[last].digest);
         _put(outputs, 0, root);
-        _put(outputs, 4, batches[last].digest);
         return VERIFIER.statementOf(KERNEL, inputs, outputs);
     }
 

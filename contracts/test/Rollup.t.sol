@@ -94,9 +94,9 @@ contract RollupCommitTest is RollupFixture {
         bytes memory other = _entry(_words(8, 8, address(this), 0, _auth(key, address(1))), 12);
         bytes memory wrong = _data(1, _list(other));
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Entry.selector);
-        rollup.commit{ value: BOND }(wrong, 0);
+        rollup.commit{ value: BOND }(head, wrong, 0);
         _commit(1, _list(mine));
         // One key has one encoding.
         key[2] = 0xffffffff00000002;
@@ -133,18 +133,18 @@ contract RollupCommitTest is RollupFixture {
         bytes memory none = _data(0, new bytes[](0));
         bytes memory two = _data(2, _slice(entries, 0, 2));
         vm.deal(OPERATOR, 10 * BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(none, 0);
-        vm.prank(OPERATOR);
+        rollup.commit{ value: BOND }(head, none, 0);
+        _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(two, 0);
+        rollup.commit{ value: BOND }(head, two, 0);
         // As many as it must, although more wait; then the rest.
         _commit(3, _slice(entries, 0, 3));
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(none, 0);
+        rollup.commit{ value: BOND }(head, none, 0);
         _commit(2, _slice(entries, 3, 5));
         _commitNothing();
     }
@@ -162,9 +162,9 @@ contract RollupCommitTest is RollupFixture {
         entries[0][place] ^= bytes1(uint8(1 << (bit % 8)));
         bytes memory data = _data(1, entries);
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         (bool success, bytes memory reason) =
-            address(rollup).call{ value: BOND }(abi.encodeCall(rollup.commit, (data, 0)));
+            address(rollup).call{ value: BOND }(abi.encodeCall(rollup.commit, (head, data, 0)));
         assert(!success);
         // A flipped bit can also make a word that is not canonical.
         bytes4 selector = bytes4(reason);
@@ -178,14 +178,27 @@ contract RollupCommitTest is RollupFixture {
         bytes memory data = _data(0, new bytes[](0));
         vm.deal(address(this), 10 ether);
         vm.expectPartialRevert(Rollup.Rollup__NotTheOperator.selector);
-        rollup.commit{ value: BOND }(data, 0);
+        rollup.commit{ value: BOND }(head, data, 0);
         vm.deal(OPERATOR, 10 ether);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__Bond.selector);
-        rollup.commit{ value: BOND - 1 }(data, 0);
-        vm.prank(OPERATOR);
+        rollup.commit{ value: BOND - 1 }(head, data, 0);
+        _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__Bond.selector);
-        rollup.commit{ value: BOND + 1 }(data, 0);
+        rollup.commit{ value: BOND + 1 }(head, data, 0);
+    }
+
+    function test_ACommitNamesWhatItBuildsOn() external {
+        bytes memory data = _data(0, new bytes[](0));
+        _commitNothing();
+        (bytes32 digest,,,,) = rollup.batches(1);
+        vm.deal(OPERATOR, 10 * BOND);
+        // Sent twice: the second meets a history with the first in it.
+        vm.prank(OPERATOR);
+        vm.expectPartialRevert(Rollup.Rollup__Parent.selector);
+        rollup.commit{ value: BOND }(0, data, 0);
+        vm.prank(OPERATOR);
+        rollup.commit{ value: BOND }(digest, data, 0);
     }
 
     function test_OnlySoManyBatchesWait() external {
@@ -194,9 +207,9 @@ contract RollupCommitTest is RollupFixture {
         }
         bytes memory data = _data(0, new bytes[](0));
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__TooManyUnproven.selector);
-        rollup.commit{ value: BOND }(data, 0);
+        rollup.commit{ value: BOND }(head, data, 0);
         // All of them can be proven in one transaction, or dropped.
         _prove(1, bytes32(uint256(1)), address(this));
         _commitNothing();
@@ -339,9 +352,9 @@ contract RollupProveTest is RollupFixture {
         // The entry waits again, and is past its window.
         bytes memory none = _data(0, new bytes[](0));
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(none, 0);
+        rollup.commit{ value: BOND }(head, none, 0);
 
         // The same batch again has the same digest: a proof that came too late serves it.
         _commit(1, operations);
@@ -557,9 +570,9 @@ contract RollupFreezeTest is RollupFixture {
         rollup.reportContradiction(0, 1, 0, address(this));
         bytes memory data = _data(0, new bytes[](0));
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        _asOperator();
         vm.expectPartialRevert(closed);
-        rollup.commit{ value: BOND }(data, 0);
+        rollup.commit{ value: BOND }(head, data, 0);
     }
 
     function test_ABatchThatIsNotOverdueKeepsItsBondWhenFrozen() external {

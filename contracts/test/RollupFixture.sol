@@ -31,6 +31,7 @@ abstract contract RollupFixture {
 
     StarkVerifier internal verifier;
     Rollup internal rollup;
+    bytes32 internal head;
 
     constructor() {
         vm.warp(1_000_000);
@@ -114,11 +115,17 @@ abstract contract RollupFixture {
         (list[0], list[1]) = (a, b);
     }
 
+    /// @notice The next call is the operator's, who builds on [head].
+    function _asOperator() internal {
+        (head,,,,) = rollup.batches(rollup.committed());
+        vm.prank(OPERATOR);
+    }
+
     function _commit(uint256 entries, bytes[] memory operations) internal {
         bytes memory data = _data(entries, operations);
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
-        rollup.commit{ value: BOND }(data, bytes32(uint256(5)));
+        _asOperator();
+        rollup.commit{ value: BOND }(head, data, bytes32(uint256(5)));
     }
 
     function _commitNothing() internal {

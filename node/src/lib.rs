@@ -1,3 +1,8 @@
-//! What the `starling` binary is made of: a thin `main` calls [cli::run].
+//! The node: what the `starling` binary is made of. A thin `main` calls [cli::run].
+//!
+//! In reading order: [store] keeps what must survive a restart, [l1] talks to Ethereum, [mempool] holds transactions until
+//! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call. The
+//! page is `specs/node.md`.
 
 pub mod cli;
+pub mod store;

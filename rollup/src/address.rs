@@ -27,6 +27,15 @@ impl L1Address {
         let low = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         [&self.0[13..], &self.0[6..13], &self.0[..6]].map(|bytes| Felt::new(low(bytes)))
     }
+
+    /// The address whose elements are these; bits above 56, 56 and 48 are cut off.
+    pub(crate) fn from_parts(low: u64, middle: u64, high: u64) -> Self {
+        let mut bytes = [0; 20];
+        bytes[13..].copy_from_slice(&low.to_be_bytes()[1..]);
+        bytes[6..13].copy_from_slice(&middle.to_be_bytes()[1..]);
+        bytes[..6].copy_from_slice(&high.to_be_bytes()[2..]);
+        Self(bytes)
+    }
 }
 
 impl fmt::Display for L1Address {
@@ -82,6 +91,13 @@ impl FromStr for L1Address {
 // ADDRESSES
 // ================================================================================================================
 
+/// The two words whose digest is the address of a key and its L1 owner.
+pub(crate) fn preimage(key: &PublicKey, owner: L1Address) -> [Word; 2] {
+    let [q0, q1, q2, q3, q4] = key.to_elements();
+    let [o0, o1, o2] = owner.to_elements();
+    [[q0, q1, q2, q3], [q4, o0, o1, o2 + Felt::new(DOMAIN)]]
+}
+
 /// An account's address: its auth digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address(Word);
@@ -89,12 +105,8 @@ pub struct Address(Word);
 impl Address {
     /// The address of a key and its L1 owner.
     pub fn new(key: &PublicKey, owner: L1Address) -> Self {
-        let q = key.to_elements();
-        let [o0, o1, o2] = owner.to_elements();
-        Self(compress(
-            [q[0], q[1], q[2], q[3]],
-            [q[4], o0, o1, o2 + Felt::new(DOMAIN)],
-        ))
+        let [left, right] = preimage(key, owner);
+        Self(compress(left, right))
     }
 
     /// The address with this digest.

@@ -63,14 +63,19 @@ impl Packing {
         if bits >> self.bits() != 0 {
             return Err(PackError::OutOfRange { bits });
         }
-        let (exponent, mantissa) = ((bits & ((1 << EXPONENT_BITS) - 1)) as u32, bits >> EXPONENT_BITS);
+        let (exponent, mantissa) = parts(bits);
         if (mantissa == 0 && exponent != 0) || (mantissa != 0 && mantissa.is_multiple_of(10)) {
             return Err(PackError::NotCanonical { bits });
         }
         10u64
-            .checked_pow(exponent)
+            .checked_pow(exponent as u32)
             .and_then(|power| power.checked_mul(mantissa))
             .filter(|value| *value < crate::account::AMOUNT_LIMIT)
             .ok_or(PackError::OutOfRange { bits })
     }
+}
+
+/// Exponent and mantissa of a packed number.
+pub(crate) fn parts(bits: u64) -> (u64, u64) {
+    (bits & ((1 << EXPONENT_BITS) - 1), bits >> EXPONENT_BITS)
 }

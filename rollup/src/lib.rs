@@ -1,7 +1,9 @@
 //! The rollup's protocol.
 //!
-//! In reading order: [address] names accounts, [account] and [tree] are the state, [amount] packs numbers, [record] is the
-//! public data of an operation, [transaction] is what a user signs. The pages are `specs/state.md`,
+//! In reading order: [address] names accounts; [account], [tree] and [state] are the state; [amount] packs numbers; [record] and
+//! [entry] are the public data of an operation; [transaction] is what a user signs, [envelope] its bytes; [rules] is what
+//! operations do; [data], [batch] and [chain] are what goes to L1; [kernel] proves it. Keys: [l1_key] for L1's, [eip712] and
+//! [wallet] for keys from an Ethereum wallet, [keyfile] for keys under a password. The pages are `specs/state.md`,
 //! `specs/transactions.md` and `specs/kernel.md`.
 //!
 //! ```
@@ -20,6 +22,19 @@
 pub mod account;
 pub mod address;
 pub mod amount;
+pub mod batch;
+pub mod batch_file;
+pub mod chain;
+pub mod data;
+pub mod eip712;
+pub mod entry;
+pub mod envelope;
+pub mod kernel;
+pub mod keyfile;
+pub mod l1_key;
 pub mod record;
+pub mod rules;
+pub mod state;
 pub mod transaction;
 pub mod tree;
+pub mod wallet;

@@ -7,7 +7,7 @@ use starling_vm::field::{Felt, MODULUS};
 
 use crate::account::AMOUNT_LIMIT;
 use crate::address::{Address, L1Address};
-use crate::amount::{self, PackError};
+use crate::amount::{self, EXPONENT_BITS, PackError};
 use crate::transaction::Operation;
 
 /// A field of a packed word.
@@ -99,7 +99,14 @@ pub const LAYOUTS: [Layout; 8] = [
         tag: TRANSFER,
         words: &[
             WordLayout::Packed(&[FROM, TO_LOW]),
-            WordLayout::Packed(&[TAG, TO_HIGH, field("fee", 16), field("amount", 40)]),
+            WordLayout::Packed(&[
+                TAG,
+                TO_HIGH,
+                field("fee_exponent", EXPONENT_BITS),
+                field("fee_mantissa", amount::FEE.mantissa_bits),
+                field("amount_exponent", EXPONENT_BITS),
+                field("amount_mantissa", amount::AMOUNT.mantissa_bits),
+            ]),
         ],
     },
     Layout {
@@ -186,9 +193,19 @@ pub enum RecordError {
     /// A packed amount or fee is malformed.
     #[error(transparent)]
     Packed(#[from] PackError),
-    /// A long transfer would fit the short form.
-    #[error("a long transfer whose amount and fee fit the short form must take the short form")]
-    LongForm,
+    /// A queue entry stands where a signed operation must, or the other way round.
+    #[error(
+        "a {0} record does not belong here: queue entries come first, as many as the data says, then signed operations"
+    )]
+    Misplaced(&'static str),
+    /// A word of a queue entry is not what L1 queues.
+    #[error("a {record} entry must have {field} 0")]
+    NotZero {
+        /// The kind of record.
+        record: &'static str,
+        /// The field.
+        field: &'static str,
+    },
 }
 
 /// What a record says: the operation without the recipient's address, nonce and signature, which are not public.
@@ -253,7 +270,10 @@ impl Record {
             Body::Transfer { to, amount } => {
                 let (low, high) = (u64::from(*to) & ((1 << 31) - 1), u64::from(*to >> 31));
                 match (amount::FEE.pack(self.fee), amount::AMOUNT.pack(*amount)) {
-                    (Some(fee), Some(amount)) => (TRANSFER, vec![from, low, TRANSFER, high, fee, amount]),
+                    (Some(fee), Some(amount)) => {
+                        let ((f0, f1), (a0, a1)) = (amount::parts(fee), amount::parts(amount));
+                        (TRANSFER, vec![from, low, TRANSFER, high, f0, f1, a0, a1])
+                    }
                     _ => (TRANSFER_LONG, vec![from, low, TRANSFER_LONG, high, *amount, self.fee]),
                 }
             }
@@ -278,12 +298,16 @@ impl Record {
         })?;
         let tag = second & ((1 << TAG_BITS) - 1);
         let layout = layout(tag).ok_or(RecordError::Tag(tag))?;
+        if tag >= DEPOSIT {
+            return Err(RecordError::Misplaced(layout.name));
+        }
         let v = unpack(layout, words)?;
         let index = |low: u64, high: u64| (low | high << 31) as u32;
         let address = |v: &[u64]| Address::from_word([v[0], v[1], v[2], v[3]].map(Felt::new));
         let (fee, body) = match tag {
             TRANSFER => {
-                let (fee, amount) = (amount::FEE.unpack(v[4])?, amount::AMOUNT.unpack(v[5])?);
+                let fee = amount::FEE.unpack(v[5] << EXPONENT_BITS | v[4])?;
+                let amount = amount::AMOUNT.unpack(v[7] << EXPONENT_BITS | v[6])?;
                 (
                     fee,
                     Body::Transfer {
@@ -293,17 +317,8 @@ impl Record {
                 )
             }
             TRANSFER_LONG => {
-                let (amount, fee) = (v[4], v[5]);
-                if amount::FEE.pack(fee).is_some() && amount::AMOUNT.pack(amount).is_some() {
-                    return Err(RecordError::LongForm);
-                }
-                (
-                    fee,
-                    Body::Transfer {
-                        to: index(v[1], v[3]),
-                        amount,
-                    },
-                )
+                let to = index(v[1], v[3]);
+                (v[5], Body::Transfer { to, amount: v[4] })
             }
             OPEN => (
                 v[3],
@@ -313,17 +328,9 @@ impl Record {
                 },
             ),
             WITHDRAW => {
-                let mut bytes = [0; 20];
-                bytes[13..].copy_from_slice(&v[3].to_be_bytes()[1..]);
-                bytes[6..13].copy_from_slice(&v[4].to_be_bytes()[1..]);
-                bytes[..6].copy_from_slice(&v[2].to_be_bytes()[2..]);
-                (
-                    v[6],
-                    Body::Withdraw {
-                        recipient: L1Address(bytes),
-                        amount: v[5],
-                    },
-                )
+                let recipient = L1Address::from_parts(v[3], v[4], v[2]);
+                let amount = v[5];
+                (v[6], Body::Withdraw { recipient, amount })
             }
             _ => (
                 v[2],
@@ -348,7 +355,8 @@ pub fn layout(tag: u64) -> Option<&'static Layout> {
     LAYOUTS.iter().find(|layout| layout.tag == tag)
 }
 
-fn pack(layout: &Layout, values: &[u64]) -> Vec<u64> {
+/// Puts field values, in the layout's order, into words.
+pub(crate) fn pack(layout: &Layout, values: &[u64]) -> Vec<u64> {
     let mut values = values.iter().copied();
     let mut next = || values.next().unwrap_or(0);
     layout
@@ -368,7 +376,8 @@ fn pack(layout: &Layout, values: &[u64]) -> Vec<u64> {
         .collect()
 }
 
-fn unpack(layout: &Layout, words: &[u64]) -> Result<Vec<u64>, RecordError> {
+/// The field values of the record at the head of `words`, in the layout's order.
+pub(crate) fn unpack(layout: &Layout, words: &[u64]) -> Result<Vec<u64>, RecordError> {
     let (wanted, left, record) = (layout.words.len(), words.len(), layout.name);
     if left < wanted {
         return Err(RecordError::Short { wanted, left });

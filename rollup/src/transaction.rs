@@ -152,6 +152,11 @@ impl SignedTransaction {
         Address::new(&self.key, self.owner)
     }
 
+    /// The two words whose digest is the sender's address.
+    pub(crate) fn sender_preimage(&self) -> [Word; 2] {
+        crate::address::preimage(&self.key, self.owner)
+    }
+
     /// Checks the signature.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use crate::account::EMPTY_LEAF;
 /// Levels between leaves and root.
 pub const DEPTH: usize = 32;
 
+/// Leaves of a full tree.
+pub const CAPACITY: u64 = 1 << DEPTH;
+
 /// The tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
@@ -65,6 +68,19 @@ impl Default for Tree {
 }
 
 impl Tree {
+    /// The tree with these leaves, at the indices from 0.
+    pub fn from_leaves(leaves: Vec<Word>) -> Self {
+        let mut tree = Self::default();
+        tree.levels[0] = leaves;
+        for height in 0..DEPTH {
+            let half = tree.levels[height].len().div_ceil(2) as u32;
+            tree.levels[height + 1] = (0..half)
+                .map(|index| compress(tree.node(height, 2 * index), tree.node(height, 2 * index + 1)))
+                .collect();
+        }
+        tree
+    }
+
     /// The node at `height` with index `index`.
     pub fn node(&self, height: usize, index: u32) -> Word {
         self.levels[height]
@@ -116,6 +132,31 @@ impl Tree {
                 self.put(height + 1, *index, node);
             }
         }
+    }
+
+    /// The root that the tree would have with these leaves, at ascending indices, in place of its own.
+    pub fn root_with(&self, leaves: &[(u32, Word)]) -> Word {
+        let mut nodes = leaves.to_vec();
+        for height in 0..DEPTH {
+            let mut above: Vec<(u32, Word)> = Vec::with_capacity(nodes.len());
+            let mut rest = nodes.as_slice();
+            while let [(index, node), later @ ..] = rest {
+                let sibling = index ^ 1;
+                let (other, later) = match later {
+                    [(next, value), later @ ..] if *next == sibling => (*value, later),
+                    _ => (self.node(height, sibling), later),
+                };
+                let parent = if index & 1 == 0 {
+                    compress(*node, other)
+                } else {
+                    compress(other, *node)
+                };
+                above.push((index >> 1, parent));
+                rest = later;
+            }
+            nodes = above;
+        }
+        nodes.first().map_or_else(|| self.root(), |(_, root)| *root)
     }
 
     fn put(&mut self, height: usize, index: u32, node: Word) {

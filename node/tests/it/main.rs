@@ -1,4 +1,5 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod store;
 mod vm;

@@ -182,9 +182,14 @@ impl Rollup {
     }
 
     fn commit_bytes(&mut self, data: &[u8], claim: &[u8; 32]) -> Outcome {
-        let arguments = [Argument::Bytes(data), Argument::Word(*claim)];
+        let last = call("committed()", &[]);
+        let last = self.chain.call(self.address, last).result.expect("a number");
+        let data_of_last = [&call("batches(uint256)", &[])[..], &last].concat();
+        let parent = self.chain.call(self.address, data_of_last).result.expect("a batch");
+        let parent = parent[..32].try_into().expect("a word");
+        let arguments = [Argument::Word(parent), Argument::Bytes(data), Argument::Word(*claim)];
         self.chain
-            .pay(self.address, BOND, call("commit(bytes,bytes32)", &arguments))
+            .pay(self.address, BOND, call("commit(bytes32,bytes,bytes32)", &arguments))
     }
 
     fn commit(&mut self, words: &[u64], claim: &Word) -> Outcome {

@@ -4,13 +4,21 @@
 #![allow(missing_docs)]
 
 mod address;
+mod attack;
 mod contract;
+mod differential;
+mod envelope;
 #[path = "../../../air/tests/it/evm.rs"]
 #[allow(dead_code)] // what only the verifier's tests use
 mod evm;
+mod kernel;
+mod keyfile;
 mod record;
+mod spec;
 mod transaction;
 mod tree;
+mod wallet;
+mod world;
 
 /// How often to try something: `count`, or ten times as often when `STARLING_SOAK` is set.
 fn soak(count: usize) -> usize {

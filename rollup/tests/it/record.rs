@@ -32,6 +32,19 @@ fn record() -> impl Strategy<Value = Record> {
     (any::<u32>(), amount(), body).prop_map(|(from, fee, body)| Record { from, fee, body })
 }
 
+/// Whether these are the record's words; a transfer that fits the short form may also take the long one.
+fn is_encoding(record: &Record, words: &[u64]) -> bool {
+    let long = match record.body {
+        Body::Transfer { to, amount } => {
+            let to = u64::from(to);
+            let (low, high) = (to & ((1 << 31) - 1), to >> 31);
+            vec![u64::from(record.from) | low << 32, 2 | high << 4, amount, record.fee]
+        }
+        _ => Vec::new(),
+    };
+    words == record.encode() || words == long
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
@@ -52,14 +65,14 @@ proptest! {
         words[at] ^= 1 << bit;
         words.resize(8, 0);
         if let Ok((decoded, used)) = Record::decode(&words) {
-            prop_assert_eq!(decoded.encode(), &words[..used]);
+            prop_assert!(is_encoding(&decoded, &words[..used]));
         }
     }
 
     #[test]
     fn random_words_never_panic(words in proptest::collection::vec(any::<u64>(), 0..10)) {
         if let Ok((decoded, used)) = Record::decode(&words) {
-            prop_assert_eq!(decoded.encode(), &words[..used]);
+            prop_assert!(is_encoding(&decoded, &words[..used]));
         }
     }
 
@@ -100,16 +113,8 @@ fn a_common_transfer_takes_sixteen_bytes() {
 
 #[test]
 fn every_refusal_is_reached() {
-    let long = Record {
-        from: 1,
-        fee: 12_345,
-        body: Body::Transfer { to: 2, amount: 5 },
-    };
-    let mut words = long.encode();
-    assert_eq!(words.len(), 4);
-    words[3] = 100;
-    assert_eq!(Record::decode(&words), Err(RecordError::LongForm));
-    assert_eq!(Record::decode(&[0, 7]), Err(RecordError::Tag(7)));
+    assert_eq!(Record::decode(&[0, 9]), Err(RecordError::Tag(9)));
+    assert_eq!(Record::decode(&[0, 7]), Err(RecordError::Misplaced("deposit_new")));
     assert_eq!(Record::decode(&[0]), Err(RecordError::Short { wanted: 2, left: 1 }));
     assert_eq!(
         Record::decode(&[1 << 63, 1]),

@@ -1,0 +1,7 @@
+//! Both backends under the same tests.
+
+mod crash;
+mod full;
+mod model;
+mod opening;
+mod sled;
