@@ -11,7 +11,7 @@ use starling_air::toy::Toy;
 
 fn contracts() -> Vec<Contract> {
     let mut contracts = Emitter::new(&Recording::new(&Toy { copies: 2 }), "Toy").contracts();
-    contracts.extend(Emitter::new(&Recording::new(&Machine::new(ChipSet::Core)), "Core").contracts());
+    contracts.extend(Emitter::new(&Recording::new(&Machine::new(ChipSet::Kernel)), "Kernel").contracts());
     contracts.push(poseidon2::library());
     contracts
 }

@@ -1,11 +1,17 @@
 //! The machine's AIR: all chips side by side, linked by the buses.
 
+use core::fmt;
+use std::sync::OnceLock;
+
 use starling_vm::algebra::Algebra;
 
+use crate::adapter::Shape;
 use crate::bus::{BusColumns, CHALLENGES};
 use crate::chips::{Sink, Values, bitwise, cpu, hash, memory, range, signature};
+use crate::codegen::Recording;
 use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row};
 use crate::degree::Degree;
+use crate::preset::Preset;
 
 /// The chips of a run. Part of the statement: a program pays only for the chips that it uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,9 +54,25 @@ impl ChipSet {
         matches!(self, Self::Kernel | Self::All)
     }
 
+    /// Whether every chip of `other` is among these.
+    pub fn covers(self, other: Self) -> bool {
+        (self.has_bitwise() || !other.has_bitwise()) && (self.has_signature() || !other.has_signature())
+    }
+
     /// The number that proofs and transcripts carry.
     pub fn id(self) -> u8 {
         self as u8
+    }
+}
+
+impl fmt::Display for ChipSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Core => "core",
+            Self::Bitwise => "core and bitwise",
+            Self::Kernel => "core and signature",
+            Self::All => "core, signature and bitwise",
+        })
     }
 }
 
@@ -127,20 +149,16 @@ impl Machine {
         }
     }
 
-    /// What the transcript knows this AIR by: a hash of its version, chip set, widths and the names and degrees of its
-    /// constraints.
+    /// What the transcript knows this AIR by: the digest of its recorded constraints, formulas and all. Recorded once for
+    /// each chip set.
     pub fn identity(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("starling 2026 air identity v1");
-        hasher.update(&[self.chips.id()]);
-        for width in [self.main_width(), self.aux_width(), self.num_challenges()] {
-            hasher.update(&(width as u64).to_le_bytes());
-        }
-        for (name, degree) in self.main_constraints() {
-            hasher.update(&(name.len() as u64).to_le_bytes());
-            hasher.update(name.as_bytes());
-            hasher.update(&(degree as u64).to_le_bytes());
-        }
-        *hasher.finalize().as_bytes()
+        static IDENTITIES: [OnceLock<[u8; 32]>; ChipSet::EVERY.len()] =
+            [const { OnceLock::new() }; ChipSet::EVERY.len()];
+        *IDENTITIES[usize::from(self.chips.id())].get_or_init(|| {
+            let preset = Preset::Local100;
+            let shape = Shape::new(self, &preset.options(), preset.log_lengths());
+            Recording::new(self).identity(&shape)
+        })
     }
 
     /// Names and degrees of the main constraints, in order.

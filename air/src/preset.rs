@@ -98,6 +98,15 @@ impl Preset {
         }
     }
 
+    /// The chips of every proof, where the preset fixes them: the contract on L1 verifies one AIR, the kernel's, and a
+    /// program that uses fewer chips pays for idle ones. `None` where a proof has the chips that its run uses.
+    pub fn chips(self) -> Option<ChipSet> {
+        match self {
+            Self::DevFast | Self::Local100 => None,
+            Self::Settle100 | Self::Settle128 => Some(ChipSet::Kernel),
+        }
+    }
+
     /// winterfell's options.
     pub fn options(self) -> ProofOptions {
         let (queries, blowup, grinding) = match self {

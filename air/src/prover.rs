@@ -65,6 +65,16 @@ pub enum ProveError {
         /// The preset.
         preset: Preset,
     },
+    /// The preset fixes other chips.
+    #[error("the trace has the chips {found}, {preset} fixes {expected}")]
+    Chips {
+        /// The trace's.
+        found: ChipSet,
+        /// The preset's.
+        expected: ChipSet,
+        /// The preset.
+        preset: Preset,
+    },
     /// winterfell's prover refused.
     #[error("the prover failed: {0}")]
     Prover(#[from] ProverError),
@@ -76,10 +86,10 @@ pub enum ProveError {
 /// Runs `program` and proves the run.
 ///
 /// # Errors
-/// When the run traps, or is too long for the preset.
+/// When the run traps, is too long for the preset, or uses a chip that the preset does not admit.
 pub fn prove(program: &Program, inputs: &RunInputs, preset: Preset) -> Result<Proven, ProveError> {
     let started = Instant::now();
-    let main = trace::build(program, inputs, u64::MAX)?;
+    let main = trace::build_with(program, inputs, u64::MAX, preset.chips())?;
     let statement = Statement {
         program: program.hash(),
         inputs: inputs.public.clone(),
@@ -107,7 +117,7 @@ pub fn prove(program: &Program, inputs: &RunInputs, preset: Preset) -> Result<Pr
 /// does not, the result is a proof that no verifier accepts.
 ///
 /// # Errors
-/// When the trace is too long for the preset, or winterfell's prover refuses it.
+/// When the trace is too long for the preset or has other chips than it fixes, or winterfell's prover refuses it.
 pub fn prove_trace(
     columns: Vec<Vec<Felt>>,
     statement: &Statement,
@@ -120,6 +130,14 @@ pub fn prove_trace(
         return Err(ProveError::TooLong {
             log_length,
             longest,
+            preset,
+        });
+    }
+    let expected = preset.chips().unwrap_or(chips);
+    if chips != expected {
+        return Err(ProveError::Chips {
+            found: chips,
+            expected,
             preset,
         });
     }

@@ -125,6 +125,17 @@ pub enum TraceError {
         /// The cycle.
         clk: u64,
     },
+    /// The run uses a chip that the proof may not have.
+    #[error(
+        "the run uses the chips {needed}, but a proof for L1 has the chips {given}: write the program without bitwise \
+         instructions, or prove it with a preset that does not settle on L1"
+    )]
+    Chips {
+        /// The chips that the run uses.
+        needed: ChipSet,
+        /// The chips that the proof has.
+        given: ChipSet,
+    },
     /// The run is too long.
     #[error("the run needs a trace of {length} rows, at most {MAX_LENGTH} are allowed")]
     TooLong {
@@ -136,7 +147,7 @@ pub enum TraceError {
 /// The main trace of a run, in columns, and what the run left.
 #[derive(Clone, Debug)]
 pub struct MainTrace {
-    /// The chips that the run uses.
+    /// The chips that the run uses, or those that were asked for.
     pub chips: ChipSet,
     /// The columns.
     pub columns: Vec<Vec<Felt>>,
@@ -151,6 +162,19 @@ pub struct MainTrace {
 /// # Errors
 /// When the run traps, or is too long.
 pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<MainTrace, TraceError> {
+    build_with(program, inputs, cycle_limit, None)
+}
+
+/// As [build], with the chips of `chips`, or those that the run uses.
+///
+/// # Errors
+/// When the run traps, is too long, or uses a chip that is not among `chips`.
+pub fn build_with(
+    program: &Program,
+    inputs: &RunInputs,
+    cycle_limit: u64,
+    chips: Option<ChipSet>,
+) -> Result<MainTrace, TraceError> {
     let mut recording = Recording::default();
     let outcome = run_recorded(program, inputs, cycle_limit.min(MAX_LENGTH as u64), &mut recording)?;
     for request in &recording.signatures {
@@ -158,10 +182,12 @@ pub fn build(program: &Program, inputs: &RunInputs, cycle_limit: u64) -> Result<
             .hashes
             .extend(request.hash_calls().map(|call| (call.id, call.input, false)));
     }
-    let machine = Machine::new(ChipSet::for_run(
-        !recording.bitwise.is_empty(),
-        !recording.signatures.is_empty(),
-    ));
+    let needed = ChipSet::for_run(!recording.bitwise.is_empty(), !recording.signatures.is_empty());
+    let given = chips.unwrap_or(needed);
+    if !given.covers(needed) {
+        return Err(TraceError::Chips { needed, given });
+    }
+    let machine = Machine::new(given);
     let blocks = code_blocks(program.instructions());
     let rows = ChipRows {
         cpu: recording.cpu.len() + 1,

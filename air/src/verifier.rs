@@ -53,6 +53,16 @@ pub enum VerifyError {
     /// The chip set is unknown.
     #[error("the proof names chip set number {0}, which does not exist")]
     UnknownChips(u8),
+    /// The preset fixes other chips.
+    #[error("the proof has the chips {found}, {preset} fixes {expected}")]
+    ChipsNotAccepted {
+        /// The proof's chips.
+        found: ChipSet,
+        /// The preset's.
+        expected: ChipSet,
+        /// The preset.
+        preset: Preset,
+    },
     /// The statement is too long.
     #[error("the statement has {inputs} inputs and {outputs} outputs, at most {MAX_PUBLIC_WORDS} of each are allowed")]
     StatementTooLong {
@@ -111,12 +121,21 @@ impl Header {
 /// Nothing but `accepted` decides which option sets are good enough: the proof only names one of them.
 ///
 /// # Errors
-/// When the proof is malformed, was made with a preset that is not accepted, or does not prove the statement.
+/// When the proof is malformed, was made with a preset that is not accepted or with chips that its preset does not
+/// admit, or does not prove the statement.
 pub fn verify(statement: &Statement, accepted: &[Preset], bytes: &[u8]) -> Result<Verified, VerifyError> {
     let (header, rest) = Header::read(bytes)?;
     let Header { preset, chips } = header;
     if !accepted.contains(&preset) {
         return Err(VerifyError::PresetNotAccepted { found: preset });
+    }
+    let expected = preset.chips().unwrap_or(chips);
+    if chips != expected {
+        return Err(VerifyError::ChipsNotAccepted {
+            found: chips,
+            expected,
+            preset,
+        });
     }
     let (inputs, outputs) = (statement.inputs.len(), statement.outputs.len());
     if inputs > MAX_PUBLIC_WORDS || outputs > MAX_PUBLIC_WORDS {

@@ -173,7 +173,8 @@ impl Recording {
         transitions * (z - last_point) / vanishing + first / (z - E::ONE) + last / (z - last_point)
     }
 
-    /// A digest of everything that the constraints are: what the transcript absorbs as the AIR's identity.
+    /// A digest of everything that the constraints are: what the transcript absorbs as the AIR's identity. Of `shape` only
+    /// the number of quotients enters, which options do not change.
     pub fn identity(&self, shape: &Shape) -> [u8; 32] {
         let mut hasher = Keccak256::new_with_prefix(b"starling air 1");
         let mut put = |value: u64| hasher.update(value.to_be_bytes());
@@ -244,25 +245,34 @@ fn periodic_values(columns: &[Vec<u64>], max_cycle: usize, cycle: Symbol) -> Vec
         .collect()
 }
 
-/// The Lagrange polynomials of the roots of unity of order `period`, at `y`.
+/// The Lagrange polynomials of the roots of unity of order `period` = 2^m, at `y`.
+///
+/// `L_i(y) = 1/period prod_j (1 + w^(-i 2^j) y^(2^j))`, and the factor `j` depends on `i` modulo 2^(m-j) only, with its
+/// second half of values the first with the other sign: one product makes two polynomials of the next level.
 fn lagrange(period: usize, y: Symbol) -> Vec<Symbol> {
-    if period == 1 {
-        return vec![Symbol::constant(1)];
-    }
-    let root = Felt::get_root_of_unity(period.ilog2()).inv();
+    let root = Felt::get_root_of_unity(period.ilog2().max(1)).inv();
     let share = Felt::new(period as u64).inv();
-    let mut powers = vec![Symbol::constant(1)];
-    for i in 1..period {
-        powers.push(powers[i - 1] * y);
+    let powers: Vec<Symbol> = (0..period.ilog2())
+        .scan(y, |power, _| {
+            let this = *power;
+            *power = this.squared();
+            Some(this)
+        })
+        .collect();
+    let mut products = vec![Symbol::constant(share.as_int())];
+    for (j, power) in powers.iter().enumerate().rev() {
+        let terms: Vec<Symbol> = products
+            .iter()
+            .enumerate()
+            .map(|(i, product)| {
+                let constant = root.exp((i << j) as u64).as_int();
+                *product * (*power * Symbol::constant(constant))
+            })
+            .collect();
+        let pairs = products.iter().zip(&terms);
+        let (plus, minus): (Vec<Symbol>, Vec<Symbol>) =
+            pairs.map(|(&product, &term)| (product + term, product - term)).unzip();
+        products = [plus, minus].concat();
     }
-    // Scaling first, by each coefficient and not by its negative, lets the columns share the products.
-    let term = |i: usize, k: usize| {
-        let half = period / 2;
-        let exponent = i * k % period;
-        let product = powers[k] * Symbol::constant((share * root.exp((exponent % half) as u64)).as_int());
-        if exponent >= half { -product } else { product }
-    };
-    (0..period)
-        .map(|i| (1..period).fold(term(i, 0), |sum, k| sum + term(i, k)))
-        .collect()
+    products
 }

@@ -45,6 +45,21 @@ impl Verifier {
         )
     }
 
+    /// The one-transaction path that keeps the fact.
+    pub(crate) fn prove(&mut self, statement: &Statement, proof: &[u8]) -> Outcome {
+        self.send(
+            "prove(bytes32,uint64[],uint64[],bytes)",
+            &statement.arguments(&[Argument::Bytes(proof)]),
+        )
+    }
+
+    /// Whether the statement's fact was left.
+    pub(crate) fn is_proven(&mut self, statement: &Statement) -> bool {
+        let digest = self.query("statementOf(bytes32,uint64[],uint64[])", &statement.arguments(&[]));
+        let digest: [u8; 32] = digest.try_into().expect("a word");
+        self.query("isProven(bytes32)", &[Argument::Word(digest)])[31] == 1
+    }
+
     /// The first of three steps.
     pub(crate) fn begin(&mut self, statement: &Statement, head: &[u8]) -> Outcome {
         self.send(

@@ -3,19 +3,23 @@
 use rand::seq::IndexedMutRandom;
 use rand::{Rng, SeedableRng};
 use starling_air::adapter::{PublicInputs, Shape, seed_words};
+use starling_air::check;
 use starling_air::codegen::Recording;
-use starling_air::keccak::KeccakDigest;
-use starling_air::toy::Toy;
+use starling_air::definition::Definition;
+use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
+use starling_air::machine::ChipSet;
+use starling_air::verifier::public_inputs;
 use starling_air::wire::{Codec, Ext, Parts, Sections, settle_options};
 use starling_vm::field::{Felt, MODULUS};
 use winterfell::math::FieldElement;
 
 use crate::chain::{Verifier, error_names};
 use crate::codegen::element;
+use crate::machine;
 use crate::settle::TOY;
-use crate::support::{Honest, Statement, ToyCodec};
+use crate::support::{Honest, Statement};
 
-type ToyParts = Parts<KeccakDigest<25>>;
+type Parts25 = Parts<KeccakDigest<25>>;
 type Random = rand_chacha::ChaCha8Rng;
 
 /// Ways to change a proof's values.
@@ -61,7 +65,7 @@ fn change(values: &mut [Ext], rng: &mut Random) {
 }
 
 /// Changes the value class `class`.
-fn mutate(parts: &mut ToyParts, class: usize, rng: &mut Random) {
+fn mutate(parts: &mut Parts25, class: usize, rng: &mut Random) {
     match class {
         0 => parts.log_length = rng.random_range(0..40),
         1 => flip(&mut parts.roots, rng),
@@ -93,7 +97,7 @@ fn mutate(parts: &mut ToyParts, class: usize, rng: &mut Random) {
 }
 
 /// A copy of `parts` with one item removed or repeated.
-fn resize(parts: &mut ToyParts, repeat: bool, rng: &mut Random) {
+fn resize(parts: &mut Parts25, repeat: bool, rng: &mut Random) {
     fn list<T: Clone>(items: &mut Vec<T>, repeat: bool, rng: &mut Random) {
         let at = rng.random_range(0..items.len());
         match repeat {
@@ -114,7 +118,7 @@ fn resize(parts: &mut ToyParts, repeat: bool, rng: &mut Random) {
 
 /// Puts a value that is not below the modulus where a limb stands: out-of-domain, in a row of each table, in the first
 /// coset, or in the remainder.
-fn overflow(bytes: &mut [u8], parts: &ToyParts, rng: &mut Random) {
+fn overflow(bytes: &mut [u8], parts: &Parts25, rng: &mut Random) {
     let Sections { head, openings, .. } = parts.to_sections();
     let main = head.len();
     let rows = parts.main_rows.len();
@@ -131,7 +135,10 @@ fn mutate_statement(statement: &mut Statement, count: bool, rng: &mut Random) {
     match (count, rng.random_range(0..3)) {
         (false, 0) => statement.program[rng.random_range(0..4)] = value,
         (false, 1) => statement.inputs[rng.random_range(0..2)] = value,
-        (false, _) => statement.outputs[0] = value,
+        (false, _) => match statement.outputs.first_mut() {
+            Some(output) => *output = value,
+            None => statement.outputs.push(value),
+        },
         (true, 0) => statement.inputs.push(Felt::ZERO),
         (true, 1) => drop(statement.inputs.pop()),
         (true, _) => {
@@ -141,44 +148,83 @@ fn mutate_statement(statement: &mut Statement, count: bool, rng: &mut Random) {
     }
 }
 
-struct Case {
+/// The public inputs of a statement.
+type Public<D> = Box<dyn Fn(&Statement) -> PublicInputs<D>>;
+
+/// A proof, and who judges it.
+struct Case<D> {
     shape: Shape,
-    public: PublicInputs<Toy>,
-    parts: ToyParts,
+    public: Public<D>,
+    statement: Statement,
+    parts: Parts25,
     verifier: Verifier,
 }
 
-/// `STARLING_FUZZ_CASES` sets how many mutations are tried.
-#[test]
-fn mutations_get_one_verdict() {
-    let cases = std::env::var("STARLING_FUZZ_CASES")
+/// `STARLING_FUZZ_CASES` sets how many mutations are tried; a soaking run tries 5,000.
+fn cases(quick: usize) -> usize {
+    let soaking = crate::soak(1) > 1;
+    std::env::var("STARLING_FUZZ_CASES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(400);
-    let mut rng = Random::seed_from_u64(3);
-    let recording = Recording::new(&TOY);
-    let known = error_names("StarkVerifier");
-    let mut proofs: Vec<Case> = [9, 10, 12]
-        .into_iter()
-        .map(|log_length| {
-            let honest = Honest::new(TOY, log_length, settle_options(41, 16, 31));
-            let parts = honest.codec().parts(&honest.proof).expect("takes apart");
-            let verifier = Verifier::toy(&recording, &honest.shape);
-            Case {
-                shape: honest.shape,
-                public: honest.public,
-                parts,
-                verifier,
-            }
-        })
-        .collect();
+        .unwrap_or(if soaking { 5_000 } else { quick })
+}
 
+#[test]
+fn mutations_of_toy_proofs_get_one_verdict() {
+    let recording = Recording::new(&TOY);
+    let proofs = [9, 10, 12].map(|log_length| {
+        let honest = Honest::new(TOY, log_length, settle_options(41, 16, 31));
+        let (identity, options) = (recording.identity(&honest.shape), honest.shape.options.clone());
+        Case {
+            parts: honest.codec().parts(&honest.proof).expect("takes apart"),
+            verifier: Verifier::toy(&recording, &honest.shape),
+            shape: honest.shape,
+            public: Box::new(move |statement| statement.public(TOY, &identity, &options)),
+            statement: Statement::example(),
+        }
+    });
+    mutations_get_one_verdict(proofs, cases(400));
+}
+
+/// The same for the AIR, the presets and the contracts that settle: one run without signatures, and one with.
+#[test]
+fn mutations_of_kernel_proofs_get_one_verdict() {
+    let runs = [machine::loop_of(10), machine::loop_of(12), machine::signature()];
+    let proofs = runs.map(|(program, inputs)| {
+        let settled = machine::settle(&program, &inputs);
+        let (chips, preset) = (ChipSet::Kernel, machine::PRESET);
+        Case {
+            shape: preset.shape(chips),
+            public: Box::new(move |statement: &Statement| {
+                let Statement {
+                    program,
+                    inputs,
+                    outputs,
+                } = statement.clone();
+                let statement = check::Statement {
+                    program,
+                    inputs,
+                    outputs,
+                };
+                public_inputs(&statement, chips, preset)
+            }),
+            statement: settled.statement,
+            parts: settled.parts,
+            verifier: machine::verifier(),
+        }
+    });
+    mutations_get_one_verdict(proofs, cases(150));
+}
+
+fn mutations_get_one_verdict<D: Definition>(mut proofs: [Case<D>; 3], cases: usize) {
+    let mut rng = Random::seed_from_u64(3);
+    let known = error_names("StarkVerifier");
     let mut accepted = 0;
     let mut seen = std::collections::BTreeMap::<(String, &str), usize>::new();
     for i in 0..cases {
         let case = &mut proofs[i % 3];
         let class = rng.random_range(0..=PART_CLASSES.len() + OTHER_CLASSES.len());
-        let mut statement = Statement::example();
+        let mut statement = case.statement.clone();
         let mut parts = case.parts.clone();
         let mut bytes = parts.to_sections().concat();
         let name = match class {
@@ -208,9 +254,8 @@ fn mutations_get_one_verdict() {
             _ => "nothing",
         };
 
-        let public = statement.public(TOY, &recording.identity(&case.shape), &case.shape.options);
-        debug_assert_eq!(public.definition, case.public.definition);
-        let codec: ToyCodec<'_> = Codec::new(&case.shape, &public).expect("cubic");
+        let public = (case.public)(&statement);
+        let codec = Codec::<D, SettleHasher, SettleCoin>::new(&case.shape, &public).expect("cubic");
         let ours = codec.verify(&bytes);
         let theirs = case.verifier.verify(&statement, &bytes);
         assert_eq!(
@@ -233,11 +278,8 @@ fn mutations_get_one_verdict() {
                 *seen.entry((error.clone(), name)).or_default() += 1;
             }
         }
-        assert_eq!(
-            theirs_unchanged(&bytes, &case.parts, &statement),
-            ours.is_ok(),
-            "{name}"
-        );
+        let unchanged = statement.words() == case.statement.words() && bytes == case.parts.to_sections().concat();
+        assert_eq!(unchanged, ours.is_ok(), "{name}");
     }
     println!("{cases} cases, {accepted} unchanged");
     for ((error, name), count) in seen {
@@ -248,13 +290,6 @@ fn mutations_get_one_verdict() {
 /// Whether a class may overflow a limb by accident.
 fn is_raw(name: &str) -> bool {
     matches!(name, "byte" | "truncated" | "missing item" | "repeated item" | "order")
-}
-
-/// Whether nothing was changed after all.
-fn theirs_unchanged(bytes: &[u8], parts: &ToyParts, statement: &Statement) -> bool {
-    let example = Statement::example();
-    let same = statement.words() == example.words();
-    same && bytes == parts.to_sections().concat()
 }
 
 #[test]

@@ -3,21 +3,23 @@
 use starling_air::bus::{Side, tag};
 use starling_air::check;
 use starling_air::codegen::{PublicBuses, Recording, VerifierParameters};
-use starling_air::keccak::{SettleCoin, SettleHasher};
+use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
 use starling_air::machine::{ChipSet, Machine};
 use starling_air::preset::Preset;
 use starling_air::prover::{Proven, prove};
 use starling_air::verifier::{Header, public_inputs};
-use starling_air::wire::{Codec, Sections};
+use starling_air::wire::{Codec, Parts, Sections};
+use starling_vm::asm::{Source, assemble};
 use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::isa::{Instruction, Op};
 use starling_vm::program::Program;
+use starling_vm::schnorr::SecretKey;
 
 use crate::chain::{Outcome, Verifier, returned_words};
 use crate::support::Statement;
 
-const PRESET: Preset = Preset::Settle100;
+pub(crate) const PRESET: Preset = Preset::Settle100;
 
 /// A loop of about 2^`log_length` cycles: arithmetic, memory and hashing, with some public words.
 fn program(log_length: u32) -> Program {
@@ -63,30 +65,47 @@ fn program(log_length: u32) -> Program {
     Program::new(code).expect("a program")
 }
 
-struct Settled {
-    statement: Statement,
-    log_length: u32,
-    sections: Sections,
-}
-
-fn settle(log_length: u32) -> Settled {
+/// [program] and its inputs.
+pub(crate) fn loop_of(log_length: u32) -> (Program, RunInputs) {
     let inputs = RunInputs {
         public: vec![Felt::new(11), Felt::new(12)],
         ..RunInputs::default()
     };
+    (program(log_length), inputs)
+}
+
+/// A check of a signature, and its inputs.
+pub(crate) fn signature() -> (Program, RunInputs) {
+    let source = include_str!("../../../vm/examples/signature.sasm");
+    let program = assemble(&[Source::new("signature.sasm", source)]).expect("assembles");
+    let message = [1, 2, 3, 4].map(Felt::new);
+    let key = SecretKey::derive(b"the signer of an example");
+    let public = [&key.public_key().to_elements()[..], &message].concat();
+    let advice = key.sign(&message).to_elements().to_vec();
+    (program, RunInputs { public, advice })
+}
+
+/// A proof for L1.
+pub(crate) struct Settled {
+    pub(crate) statement: Statement,
+    pub(crate) log_length: u32,
+    pub(crate) parts: Parts<KeccakDigest<25>>,
+}
+
+pub(crate) fn settle(program: &Program, inputs: &RunInputs) -> Settled {
     let Proven {
         bytes,
         statement,
         chips,
         prove_seconds,
         ..
-    } = prove(&program(log_length), &inputs, PRESET).expect("proves");
-    assert_eq!(chips, ChipSet::Core);
-    println!("2^{log_length} rows proven in {prove_seconds:.1} s");
+    } = prove(program, inputs, PRESET).expect("proves");
+    assert_eq!(chips, ChipSet::Kernel);
     let shape = PRESET.shape(chips);
     let public = public_inputs(&statement, chips, PRESET);
     let codec = Codec::<_, SettleHasher, SettleCoin>::new(&shape, &public).expect("cubic");
     let parts = codec.read(&bytes[Header::LEN..]).expect("reads");
+    println!("2^{} rows proven in {prove_seconds:.1} s", parts.log_length);
     let check::Statement {
         program,
         inputs,
@@ -99,22 +118,22 @@ fn settle(log_length: u32) -> Settled {
             outputs,
         },
         log_length: parts.log_length,
-        sections: parts.to_sections(),
+        parts,
     }
 }
 
-fn verifier() -> Verifier {
-    let machine = Machine::new(ChipSet::Core);
+pub(crate) fn verifier() -> Verifier {
+    let machine = Machine::new(ChipSet::Kernel);
     let recording = Recording::new(&machine);
     let buses = PublicBuses([
         (tag::PROGRAM, Side::Plus),
         (tag::INPUT, Side::Minus),
         (tag::OUTPUT, Side::Minus),
     ]);
-    let shape = PRESET.shape(ChipSet::Core);
-    let id = u64::from(ChipSet::Core.id());
+    let shape = PRESET.shape(ChipSet::Kernel);
+    let id = u64::from(ChipSet::Kernel.id());
     Verifier::new(
-        "Core",
+        "Kernel",
         &VerifierParameters::new(&recording, &shape, machine.identity(), id, buses),
     )
 }
@@ -127,10 +146,12 @@ fn show(name: &str, outcome: &Outcome) {
 }
 
 fn settles_on_l1(log_length: u32) {
-    let settled = settle(log_length);
+    let (program, inputs) = loop_of(log_length);
+    let settled = settle(&program, &inputs);
     assert_eq!(settled.log_length, log_length);
     let mut verifier = verifier();
-    let Sections { head, openings, fri } = &settled.sections;
+    let sections = settled.parts.to_sections();
+    let Sections { head, openings, fri } = &sections;
     println!(
         "2^{log_length} rows: head {}, openings {}, FRI {}: {} bytes",
         head.len(),
@@ -139,24 +160,32 @@ fn settles_on_l1(log_length: u32) {
         head.len() + openings.len() + fri.len()
     );
     println!("| step | calldata bytes | execution gas | calldata gas (floor) | gas paid |");
-    let bytes = settled.sections.concat();
+    let bytes = sections.concat();
     let outcome = verifier.verify(&settled.statement, &bytes);
     show("verify", &outcome);
     outcome.result.expect("the contract accepts");
+    let mut paid = 0;
     let outcome = verifier.begin(&settled.statement, head);
     show("begin", &outcome);
+    paid += outcome.used;
     let session = returned_words(&outcome.result.expect("begins"));
     let outcome = verifier.open(&session, openings);
     show("open", &outcome);
+    paid += outcome.used;
     let values = returned_words(&outcome.result.expect("opens"));
     let outcome = verifier.finish(&session, &values, fri);
     show("finish", &outcome);
+    paid += outcome.used;
     outcome.result.expect("finishes");
+    assert!(paid <= GAS_BUDGET, "{paid} gas for 2^{log_length} rows");
 
     let mut wrong = settled.statement.clone();
     wrong.outputs[0] += Felt::new(1);
     assert!(verifier.verify(&wrong, &bytes).result.is_err());
 }
+
+/// What the three transactions of a proof of up to 2^18 rows may cost.
+const GAS_BUDGET: u64 = 10_000_000;
 
 /// Prints the gas table of `specs/l1.md`; a soaking run proves the long traces too, which takes minutes.
 #[test]

@@ -76,8 +76,8 @@ fn toy_evaluators_agree_with_the_interpreter() {
 }
 
 #[test]
-fn core_evaluators_agree_with_the_interpreter() {
-    compare("Core", &Machine::new(ChipSet::Core));
+fn kernel_evaluators_agree_with_the_interpreter() {
+    compare("Kernel", &Machine::new(ChipSet::Kernel));
 }
 
 #[test]
@@ -106,12 +106,7 @@ fn a_proof_is_accepted_in_steps_by_anyone() {
     let sections = honest.codec().encode(&honest.proof).expect("encodes");
     let others = other.codec().encode(&other.proof).expect("encodes");
     let mut verifier = Verifier::toy(&recording, &honest.shape);
-
-    let is_proven = |verifier: &mut Verifier| {
-        let digest = verifier.query("statementOf(bytes32,uint64[],uint64[])", &statement.arguments(&[]));
-        let digest: [u8; 32] = digest.try_into().expect("a word");
-        verifier.query("isProven(bytes32)", &[Argument::Word(digest)])[31] == 1
-    };
+    let is_proven = |verifier: &mut Verifier| verifier.is_proven(&statement);
     let show = |name: &str, outcome: &Outcome| {
         println!(
             "{name}: {} bytes of calldata, {} gas paid: execution {}, calldata {}",
@@ -166,6 +161,27 @@ fn a_proof_is_accepted_in_steps_by_anyone() {
         .finish(&session, &values, &sections.fri)
         .result
         .expect("finishes again");
+}
+
+/// `verify` keeps nothing, `prove` keeps the fact, and only of what was shown.
+#[test]
+fn a_proof_that_is_checked_at_once_can_be_kept() {
+    let recording = Recording::new(&TOY);
+    let statement = Statement::example();
+    let honest = Honest::settle(TOY, 9);
+    let proof = honest.codec().encode(&honest.proof).expect("encodes").concat();
+    let mut verifier = Verifier::toy(&recording, &honest.shape);
+    verifier.verify(&statement, &proof).result.expect("accepts");
+    assert!(!verifier.is_proven(&statement));
+    let mut wrong = proof.clone();
+    wrong[100] ^= 1;
+    assert!(verifier.prove(&statement, &wrong).result.is_err());
+    assert!(!verifier.is_proven(&statement));
+    verifier.prove(&statement, &proof).result.expect("accepts");
+    assert!(verifier.is_proven(&statement));
+    let mut other = statement.clone();
+    other.outputs[0] += Felt::ONE;
+    assert!(!verifier.is_proven(&other));
 }
 
 #[test]
