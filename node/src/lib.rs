@@ -5,7 +5,10 @@
 //! page is `specs/node.md`.
 
 pub mod cli;
+pub mod config;
 pub mod l1;
 pub mod mempool;
 pub mod operator;
+pub mod rebuild;
+pub mod rpc;
 pub mod store;
