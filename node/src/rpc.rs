@@ -10,8 +10,8 @@ use jsonrpsee::proc_macros::rpc;
 use jsonrpsee::server::{ServerBuilder, ServerConfig, ServerHandle};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::{Deserialize, Serialize};
+use starling_air::settlement;
 use starling_rollup::address::Address;
-use starling_rollup::chain::word_bytes;
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::operations;
 use starling_rollup::rules::Refusal;
@@ -21,8 +21,9 @@ use tokio::sync::watch;
 
 use crate::l1::{L1, hex};
 use crate::operator::hex_word;
+use crate::operator::journal::JournalError;
 use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
-use crate::operator::settler::Status;
+use crate::operator::settler::{Spent, Status};
 
 /// Bytes of a request: far more than any of these needs.
 const MAX_REQUEST: u32 = 64 << 10;
@@ -155,6 +156,52 @@ pub struct NodeStatus {
     pub trouble: Option<String>,
 }
 
+/// An element of `starling_proofs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofInfo {
+    /// The first batch that it covers.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// Whether L1 has verified it.
+    pub settled: bool,
+    /// Signed operations in its batches.
+    pub operations: usize,
+    /// Rows of its trace.
+    pub rows: u64,
+    /// Milliseconds that it took.
+    pub prove_ms: u64,
+    /// The process's peak memory then, in bytes.
+    pub peak_bytes: u64,
+    /// Its length in bytes.
+    pub bytes: usize,
+    /// Its preset.
+    pub preset: String,
+    /// Its proven bits of security.
+    pub proven_bits: u32,
+    /// L1 transactions and gas of its batches' commits, as far as this process sent them.
+    pub commit: Gas,
+    /// L1 transactions and gas of the proof.
+    pub prove: Gas,
+}
+
+/// What L1 took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gas {
+    /// Transactions.
+    pub transactions: u64,
+    /// Gas.
+    pub gas: u64,
+}
+
+fn gas(spent: &[Spent], first: u64, last: u64) -> Gas {
+    let within = spent.iter().filter(|spent| (first..=last).contains(&spent.batch));
+    within.fold(Gas::default(), |sum, spent| Gas {
+        transactions: sum.transactions + spent.transactions,
+        gas: sum.gas + spent.gas,
+    })
+}
+
 /// The methods.
 #[rpc(server, client, namespace = "starling")]
 pub trait Api {
@@ -185,6 +232,10 @@ pub trait Api {
     /// What an operation with so many words of data costs now.
     #[method(name = "feeQuote")]
     async fn fee_quote(&self, words: u64) -> RpcResult<FeeQuote>;
+
+    /// The proofs that end at batch `from` or later, earliest first; at most 100.
+    #[method(name = "proofs")]
+    async fn proofs(&self, from: u64) -> RpcResult<Vec<ProofInfo>>;
 
     /// The node.
     #[method(name = "status")]
@@ -367,6 +418,37 @@ impl ApiServer for Server {
         })
     }
 
+    async fn proofs(&self, from: u64) -> RpcResult<Vec<ProofInfo>> {
+        let journal = self.sequencer.lock().await.journal().clone();
+        let status = self.status.borrow().clone();
+        let internal = |reason: JournalError| error(code::INTERNAL, reason);
+        let mut found = Vec::new();
+        for proof in journal.proofs(from).map_err(internal)?.into_iter().take(100) {
+            let (first, last) = (proof.first, proof.last);
+            let mut operations = 0;
+            for number in first..=last {
+                let sealed = journal.sealed(number).map_err(internal)?;
+                operations += sealed.map_or(0, |sealed| sealed.batch.transactions.len());
+            }
+            let security = settlement::PRESET.security(settlement::CHIPS, proof.rows.max(1).ilog2());
+            found.push(ProofInfo {
+                first,
+                last,
+                settled: last <= status.proven,
+                operations,
+                rows: proof.rows,
+                prove_ms: proof.prove_ms,
+                peak_bytes: proof.peak_bytes,
+                bytes: proof.bytes.len(),
+                preset: settlement::PRESET.to_string(),
+                proven_bits: security.proven,
+                commit: gas(&status.commits, first, last),
+                prove: gas(&status.proofs, last, last),
+            });
+        }
+        Ok(found)
+    }
+
     async fn status(&self) -> RpcResult<NodeStatus> {
         let sequencer = self.sequencer.lock().await;
         let status = self.status.borrow().clone();
@@ -386,14 +468,4 @@ impl ApiServer for Server {
             trouble: status.trouble,
         })
     }
-}
-
-/// The bytes of a word in hexadecimal.
-pub fn word_of(text: &str) -> Option<[u8; 32]> {
-    crate::l1::abi::from_hex(text)?.try_into().ok()
-}
-
-/// Hexadecimal digits of a word's bytes.
-pub fn hex_of(word: &Word) -> String {
-    format!("0x{}", hex(&word_bytes(word)))
 }
