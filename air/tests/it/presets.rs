@@ -7,7 +7,7 @@ use starling_air::machine::{ChipSet, Machine};
 use starling_air::preset::Preset;
 use starling_air::prover::{ProveError, prove, prove_trace};
 use starling_air::trace::{TraceError, build};
-use starling_air::verifier::{VerifyError, verify};
+use starling_air::verifier::{VerifyError, l1_sections, verify};
 use starling_vm::executor::RunInputs;
 
 use crate::{machine, samples};
@@ -61,6 +61,12 @@ fn settling_presets_fix_the_chips() {
     assert_eq!(verified.chips, ChipSet::Kernel);
     let local = prove(&program, &inputs, Preset::DevFast).expect("proves");
     assert_eq!(local.chips, ChipSet::Core);
+    assert!(matches!(
+        l1_sections(&local.statement, &local.bytes),
+        Err(VerifyError::PresetNotAccepted { found: Preset::DevFast })
+    ));
+    let cut = l1_sections(&proven.statement, &proven.bytes[..proven.bytes.len() - 1]);
+    assert!(matches!(cut, Err(VerifyError::Refused(_))));
 
     let mut other = proven.bytes.clone();
     other[5] = ChipSet::Core.id();
