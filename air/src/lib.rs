@@ -12,6 +12,7 @@ pub mod keccak;
 pub mod machine;
 pub mod preset;
 pub mod prover;
+pub mod settlement;
 pub mod toy;
 pub mod trace;
 pub mod verifier;

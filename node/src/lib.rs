@@ -5,4 +5,7 @@
 //! page is `specs/node.md`.
 
 pub mod cli;
+pub mod l1;
+pub mod mempool;
+pub mod operator;
 pub mod store;

@@ -1,5 +1,6 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod operator;
 mod store;
 mod vm;

@@ -1,0 +1,13 @@
+//! The operator: orders transactions, seals batches, commits them to L1, proves them, and settles the proofs.
+
+pub mod journal;
+pub mod proving;
+pub mod sequencer;
+pub mod settler;
+
+use starling_vm::field::Word;
+
+/// A word as hexadecimal digits.
+pub fn hex_word(word: &Word) -> String {
+    format!("0x{}", crate::l1::hex(&starling_rollup::chain::word_bytes(word)))
+}
