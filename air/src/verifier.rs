@@ -9,7 +9,7 @@ use crate::check::Statement;
 use crate::keccak::{Keccak, KeccakCoin};
 use crate::machine::{ChipSet, Machine};
 use crate::preset::{Flavour, Preset, Security};
-use crate::wire::{self, Codec, Sections};
+use crate::wire::{self, Codec};
 
 /// First bytes of every proof: what it is, and the version of the AIR and of the encoding.
 pub const MAGIC: [u8; 4] = *b"STP1";
@@ -158,22 +158,6 @@ where
     let log_length = codec.read(bytes)?.log_length;
     codec.verify(bytes)?;
     Ok(log_length)
-}
-
-/// The sections of a proof for L1, which one transaction or three carry to the contract. Checks how the proof is formed, not
-/// what it proves.
-///
-/// # Errors
-/// When the proof is malformed, or of a preset that the contract does not verify.
-pub fn l1_sections(statement: &Statement, bytes: &[u8]) -> Result<Sections, VerifyError> {
-    let (Header { preset, chips }, rest) = Header::read(bytes)?;
-    if preset != Preset::Settle100 {
-        return Err(VerifyError::PresetNotAccepted { found: preset });
-    }
-    check_chips(preset, chips)?;
-    let (public, shape) = (public_inputs(statement, chips, preset), preset.shape(chips));
-    let codec = Codec::<_, Keccak<25>, KeccakCoin<25>>::new(&shape, &public).map_err(wire::VerifyError::from)?;
-    Ok(codec.read(rest).map_err(wire::VerifyError::from)?.to_sections())
 }
 
 fn check_chips(preset: Preset, found: ChipSet) -> Result<(), VerifyError> {

@@ -2,9 +2,7 @@
 
 use super::recording::Recording;
 use crate::adapter::Shape;
-use crate::bus::{Side, tag};
-use crate::machine::{ChipSet, Machine};
-use crate::preset::Preset;
+use crate::bus::Side;
 
 /// The buses that carry the public words: for program, inputs and outputs each the tag, and the verifier's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +44,6 @@ impl VerifierParameters {
             numbers,
             buses,
         }
-    }
-
-    /// The parameters of the contract that settles: proofs of the kernel's chip set with [Preset::Settle100].
-    pub fn kernel() -> Self {
-        let (machine, preset) = (Machine::new(ChipSet::Kernel), Preset::Settle100);
-        let shape = preset.shape(machine.chips());
-        let buses = PublicBuses([
-            (tag::PROGRAM, Side::Plus),
-            (tag::INPUT, Side::Minus),
-            (tag::OUTPUT, Side::Minus),
-        ]);
-        let id = u64::from(machine.chips().id());
-        Self::new(&Recording::new(&machine), &shape, machine.identity(), id, buses)
     }
 
     /// The constructor's arguments, ABI-encoded.

@@ -1,12 +1,11 @@
 //! A program's proof on L1.
 
 use starling_air::check;
-use starling_air::codegen::VerifierParameters;
 use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
 use starling_air::machine::ChipSet;
-use starling_air::preset::Preset;
 use starling_air::prover::{Proven, prove};
-use starling_air::verifier::{Header, l1_sections, public_inputs};
+use starling_air::settlement::{self, PRESET, verifier_parameters};
+use starling_air::verifier::{Header, public_inputs};
 use starling_air::wire::{Codec, Parts, Sections};
 use starling_vm::asm::{Source, assemble};
 use starling_vm::executor::RunInputs;
@@ -17,8 +16,6 @@ use starling_vm::schnorr::SecretKey;
 
 use crate::chain::{Outcome, Verifier, returned_words};
 use crate::support::Statement;
-
-pub(crate) const PRESET: Preset = Preset::Settle100;
 
 /// A loop of about 2^`log_length` cycles: arithmetic, memory and hashing, with some public words.
 fn program(log_length: u32) -> Program {
@@ -100,7 +97,7 @@ pub(crate) fn settle(program: &Program, inputs: &RunInputs) -> Settled {
         ..
     } = prove(program, inputs, PRESET).expect("proves");
     assert_eq!(chips, ChipSet::Kernel);
-    let sections = l1_sections(&statement, &bytes).expect("a proof for L1");
+    let sections = settlement::sections(&statement, &bytes).expect("a proof for L1");
     assert_eq!(sections.concat(), bytes[Header::LEN..]);
     let shape = PRESET.shape(chips);
     let public = public_inputs(&statement, chips, PRESET);
@@ -124,7 +121,7 @@ pub(crate) fn settle(program: &Program, inputs: &RunInputs) -> Settled {
 }
 
 pub(crate) fn verifier() -> Verifier {
-    Verifier::new("Kernel", &VerifierParameters::kernel())
+    Verifier::new("Kernel", &verifier_parameters())
 }
 
 fn show(name: &str, outcome: &Outcome) {

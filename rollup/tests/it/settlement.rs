@@ -2,10 +2,9 @@
 
 use revm::primitives::Address as Account;
 use starling_air::check::Statement;
-use starling_air::codegen::VerifierParameters;
-use starling_air::preset::Preset;
 use starling_air::prover::prove;
-use starling_air::verifier::{l1_sections, verify};
+use starling_air::settlement::{PRESET, sections, verifier_parameters};
+use starling_air::verifier::verify;
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::batch::{Batch, OpenBatch};
 use starling_rollup::chain;
@@ -41,7 +40,7 @@ impl World {
         let mut chain = Chain::new();
         let evaluators = chain.deploy_evaluators("Kernel");
         let addresses: Vec<[u8; 20]> = evaluators.iter().map(|address| address.into_array()).collect();
-        let verifier = chain.deploy("StarkVerifier", &VerifierParameters::kernel().abi_encode(&addresses));
+        let verifier = chain.deploy("StarkVerifier", &verifier_parameters().abi_encode(&addresses));
         let rollup = Rollup::with_verifier(chain, verifier, &program().hash());
         Self {
             rollup,
@@ -101,9 +100,9 @@ impl World {
             payee: PAYEE,
         };
         let witness = witness(&self.proven, &start, &self.waiting).expect("a witness");
-        let proof = prove(program(), &witness.inputs, Preset::Settle100).expect("proves");
+        let proof = prove(program(), &witness.inputs, PRESET).expect("proves");
         println!("2^{} rows, {:.1} s", proof.trace_length.ilog2(), proof.prove_seconds);
-        verify(&proof.statement, &[Preset::Settle100], &proof.bytes).expect("verifies");
+        verify(&proof.statement, &[PRESET], &proof.bytes).expect("verifies");
         let last = self.number + self.waiting.len() as u64 - 1;
         let arguments = [
             Argument::Word(word(last)),
@@ -131,7 +130,7 @@ impl World {
     }
 
     fn show(&mut self, statement: &Statement, proof: &[u8], steps: bool) -> u64 {
-        let sections = l1_sections(statement, proof).expect("for L1");
+        let sections = sections(statement, proof).expect("for L1");
         let whole = sections.concat();
         let head = if steps { &sections.head } else { &whole };
         let arguments = [
