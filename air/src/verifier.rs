@@ -129,14 +129,7 @@ pub fn verify(statement: &Statement, accepted: &[Preset], bytes: &[u8]) -> Resul
     if !accepted.contains(&preset) {
         return Err(VerifyError::PresetNotAccepted { found: preset });
     }
-    let expected = preset.chips().unwrap_or(chips);
-    if chips != expected {
-        return Err(VerifyError::ChipsNotAccepted {
-            found: chips,
-            expected,
-            preset,
-        });
-    }
+    check_chips(preset, chips)?;
     let (inputs, outputs) = (statement.inputs.len(), statement.outputs.len());
     if inputs > MAX_PUBLIC_WORDS || outputs > MAX_PUBLIC_WORDS {
         return Err(VerifyError::StatementTooLong { inputs, outputs });
@@ -165,6 +158,17 @@ where
     let log_length = codec.read(bytes)?.log_length;
     codec.verify(bytes)?;
     Ok(log_length)
+}
+
+fn check_chips(preset: Preset, found: ChipSet) -> Result<(), VerifyError> {
+    match preset.chips() {
+        Some(expected) if expected != found => Err(VerifyError::ChipsNotAccepted {
+            found,
+            expected,
+            preset,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What the transcript absorbs and what the verifier puts on the buses for `statement`.

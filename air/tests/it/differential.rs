@@ -7,7 +7,7 @@ use starling_air::check;
 use starling_air::codegen::Recording;
 use starling_air::definition::Definition;
 use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
-use starling_air::machine::ChipSet;
+use starling_air::settlement::{CHIPS, PRESET};
 use starling_air::verifier::public_inputs;
 use starling_air::wire::{Codec, Ext, Parts, Sections, settle_options};
 use starling_vm::field::{Felt, MODULUS};
@@ -192,7 +192,7 @@ fn mutations_of_kernel_proofs_get_one_verdict() {
     let runs = [machine::loop_of(10), machine::loop_of(12), machine::signature()];
     let proofs = runs.map(|(program, inputs)| {
         let settled = machine::settle(&program, &inputs);
-        let (chips, preset) = (ChipSet::Kernel, machine::PRESET);
+        let (chips, preset) = (CHIPS, PRESET);
         Case {
             shape: preset.shape(chips),
             public: Box::new(move |statement: &Statement| {

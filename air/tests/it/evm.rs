@@ -1,4 +1,5 @@
 //! An EVM with the compiled artifacts, for the tests of `air` and of `rollup`.
+#![allow(dead_code)] // each of them uses a part
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use revm::context::{Context, TxEnv};
 use revm::database::InMemoryDB;
 use revm::primitives::{Address, Bytes, TxKind, U256};
 use revm::state::AccountInfo;
-use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
+use revm::{Database, ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
 use sha3::{Digest, Keccak256};
 use starling_vm::field::Felt;
 
@@ -53,7 +54,7 @@ impl Outcome {
 impl Chain {
     pub(crate) fn new() -> Self {
         let mut db = InMemoryDB::default();
-        db.insert_account_info(SENDER, AccountInfo::from_balance(U256::MAX >> 1));
+        db.insert_account_info(SENDER, AccountInfo::from_balance(U256::from(u128::MAX >> 1)));
         Self {
             evm: Context::mainnet().with_db(db).build_mainnet(),
             nonce: 0,
@@ -90,6 +91,23 @@ impl Chain {
             },
         };
         (outcome, created)
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn wait(&mut self, seconds: u64) {
+        self.evm.ctx.block.timestamp += U256::from(seconds);
+    }
+
+    /// Wei that an account has.
+    pub(crate) fn balance(&mut self, account: Address) -> u128 {
+        let info = self
+            .evm
+            .ctx
+            .journaled_state
+            .database
+            .basic(account)
+            .expect("a database");
+        info.map_or(0, |info| info.balance.to())
     }
 
     pub(crate) fn call(&mut self, to: Address, data: Vec<u8>) -> Outcome {

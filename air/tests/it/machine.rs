@@ -1,12 +1,10 @@
 //! A program's proof on L1.
 
-use starling_air::bus::{Side, tag};
 use starling_air::check;
-use starling_air::codegen::{PublicBuses, Recording, VerifierParameters};
 use starling_air::keccak::{KeccakDigest, SettleCoin, SettleHasher};
-use starling_air::machine::{ChipSet, Machine};
-use starling_air::preset::Preset;
+use starling_air::machine::ChipSet;
 use starling_air::prover::{Proven, prove};
+use starling_air::settlement::{self, PRESET, verifier_parameters};
 use starling_air::verifier::{Header, public_inputs};
 use starling_air::wire::{Codec, Parts, Sections};
 use starling_vm::asm::{Source, assemble};
@@ -18,8 +16,6 @@ use starling_vm::schnorr::SecretKey;
 
 use crate::chain::{Outcome, Verifier, returned_words};
 use crate::support::Statement;
-
-pub(crate) const PRESET: Preset = Preset::Settle100;
 
 /// A loop of about 2^`log_length` cycles: arithmetic, memory and hashing, with some public words.
 fn program(log_length: u32) -> Program {
@@ -101,6 +97,8 @@ pub(crate) fn settle(program: &Program, inputs: &RunInputs) -> Settled {
         ..
     } = prove(program, inputs, PRESET).expect("proves");
     assert_eq!(chips, ChipSet::Kernel);
+    let sections = settlement::sections(&statement, &bytes).expect("a proof for L1");
+    assert_eq!(sections.concat(), bytes[Header::LEN..]);
     let shape = PRESET.shape(chips);
     let public = public_inputs(&statement, chips, PRESET);
     let codec = Codec::<_, SettleHasher, SettleCoin>::new(&shape, &public).expect("cubic");
@@ -123,19 +121,7 @@ pub(crate) fn settle(program: &Program, inputs: &RunInputs) -> Settled {
 }
 
 pub(crate) fn verifier() -> Verifier {
-    let machine = Machine::new(ChipSet::Kernel);
-    let recording = Recording::new(&machine);
-    let buses = PublicBuses([
-        (tag::PROGRAM, Side::Plus),
-        (tag::INPUT, Side::Minus),
-        (tag::OUTPUT, Side::Minus),
-    ]);
-    let shape = PRESET.shape(ChipSet::Kernel);
-    let id = u64::from(ChipSet::Kernel.id());
-    Verifier::new(
-        "Kernel",
-        &VerifierParameters::new(&recording, &shape, machine.identity(), id, buses),
-    )
+    Verifier::new("Kernel", &verifier_parameters())
 }
 
 fn show(name: &str, outcome: &Outcome) {

@@ -6,6 +6,7 @@ use starling_air::codegen::Recording;
 use starling_air::machine::{ChipSet, Machine};
 use starling_air::preset::Preset;
 use starling_air::prover::{ProveError, prove, prove_trace};
+use starling_air::settlement::{CHIPS, PRESET, sections};
 use starling_air::trace::{TraceError, build};
 use starling_air::verifier::{VerifyError, verify};
 use starling_vm::executor::RunInputs;
@@ -56,11 +57,17 @@ fn names_carry_their_bits() {
 fn settling_presets_fix_the_chips() {
     let (program, inputs) = machine::loop_of(9);
     let proven = prove(&program, &inputs, Preset::Settle100).expect("proves");
-    assert_eq!(proven.chips, ChipSet::Kernel);
+    assert_eq!((proven.chips, Preset::Settle100), (CHIPS, PRESET));
     let verified = verify(&proven.statement, &Preset::SECURE, &proven.bytes).expect("verifies");
     assert_eq!(verified.chips, ChipSet::Kernel);
     let local = prove(&program, &inputs, Preset::DevFast).expect("proves");
     assert_eq!(local.chips, ChipSet::Core);
+    assert!(matches!(
+        sections(&local.statement, &local.bytes),
+        Err(VerifyError::PresetNotAccepted { found: Preset::DevFast })
+    ));
+    let cut = sections(&proven.statement, &proven.bytes[..proven.bytes.len() - 1]);
+    assert!(matches!(cut, Err(VerifyError::Refused(_))));
 
     let mut other = proven.bytes.clone();
     other[5] = ChipSet::Core.id();

@@ -14,9 +14,11 @@ use crate::evm::{Argument, Chain, Outcome, SENDER, call, selector, word};
 
 type Random = rand_chacha::ChaCha8Rng;
 
-const BOND: u128 = 1_000_000_000_000_000_000;
-const FEE: u128 = 1_000_000_000;
-const GWEI: u128 = 1_000_000_000;
+pub(crate) const BOND: u128 = 1_000_000_000_000_000_000;
+pub(crate) const FEE: u128 = 1_000_000_000;
+pub(crate) const PROVE_WINDOW: u64 = 3_600;
+pub(crate) const FREEZE_WINDOW: u64 = 100_000;
+pub(crate) const GWEI: u128 = 1_000_000_000;
 
 fn random(seed: u64) -> Random {
     Random::seed_from_u64(seed)
@@ -26,8 +28,15 @@ fn random_word(rng: &mut Random) -> Word {
     core::array::from_fn(|_| Felt::new(rng.random_range(0..MODULUS)))
 }
 
-fn bytes(word: &Word) -> [u8; 32] {
+pub(crate) fn bytes(word: &Word) -> [u8; 32] {
     Address::from_word(*word).to_bytes()
+}
+
+/// An account as an argument.
+pub(crate) fn account(account: Account) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[12..].copy_from_slice(account.as_slice());
+    bytes
 }
 
 fn keccak(parts: &[&[u8]]) -> [u8; 32] {
@@ -89,7 +98,7 @@ fn chain_digest(previous: &Word, words: &[u64], claim: &Word, rollup: &RollupId,
 }
 
 /// All levels of the tree of operations, leaves first.
-fn operations_tree(operations: &[Vec<u64>]) -> Vec<Vec<[u8; 32]>> {
+pub(crate) fn operations_tree(operations: &[Vec<u64>]) -> Vec<Vec<[u8; 32]>> {
     let leaf = |words: &Vec<u64>| {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         keccak(&[&[0], &bytes])
@@ -108,7 +117,7 @@ fn operations_tree(operations: &[Vec<u64>]) -> Vec<Vec<[u8; 32]>> {
     levels
 }
 
-fn path(levels: &[Vec<[u8; 32]>], mut position: usize) -> Vec<[u8; 32]> {
+pub(crate) fn path(levels: &[Vec<[u8; 32]>], mut position: usize) -> Vec<[u8; 32]> {
     let mut path = vec![];
     for level in &levels[..levels.len() - 1] {
         path.push(level[position ^ 1]);
@@ -151,9 +160,9 @@ fn random_record(rng: &mut Random) -> Vec<u64> {
 // THE CONTRACT
 // ================================================================================================
 
-struct Rollup {
-    chain: Chain,
-    address: Account,
+pub(crate) struct Rollup {
+    pub(crate) chain: Chain,
+    pub(crate) address: Account,
 }
 
 impl Rollup {
@@ -161,27 +170,31 @@ impl Rollup {
     fn new() -> Self {
         let mut chain = Chain::new();
         let verifier = chain.deploy("Poseidon2Harness", &[]);
-        let kernel = bytes(&[1, 2, 3, 4].map(Felt::new));
-        let address = |account: Account| {
-            let mut bytes = [0; 32];
-            bytes[12..].copy_from_slice(account.as_slice());
-            bytes
-        };
-        let windows = [word(3_600), word(FEE as u64), word(3_600), word(100_000), word(4)];
-        let head = [address(verifier), kernel, address(SENDER), word(BOND as u64)];
+        Self::with_verifier(chain, verifier, &[1, 2, 3, 4].map(Felt::new))
+    }
+
+    pub(crate) fn with_verifier(mut chain: Chain, verifier: Account, kernel: &Word) -> Self {
+        let windows = [
+            word(PROVE_WINDOW),
+            word(FEE as u64),
+            word(3_600),
+            word(FREEZE_WINDOW),
+            word(4),
+        ];
+        let head = [account(verifier), bytes(kernel), account(SENDER), word(BOND as u64)];
         let arguments = [&head[..], &windows].concat().concat();
         let address = chain.deploy("Rollup", &arguments);
         Self { chain, address }
     }
 
-    fn id(&self) -> RollupId {
+    pub(crate) fn id(&self) -> RollupId {
         RollupId {
             chain_id: 1,
             contract: L1Address(self.address.into_array()),
         }
     }
 
-    fn commit_bytes(&mut self, data: &[u8], claim: &[u8; 32]) -> Outcome {
+    pub(crate) fn commit_bytes(&mut self, data: &[u8], claim: &[u8; 32]) -> Outcome {
         let last = call("committed()", &[]);
         let last = self.chain.call(self.address, last).result.expect("a number");
         let data_of_last = [&call("batches(uint256)", &[])[..], &last].concat();
@@ -192,12 +205,12 @@ impl Rollup {
             .pay(self.address, BOND, call("commit(bytes32,bytes,bytes32)", &arguments))
     }
 
-    fn commit(&mut self, words: &[u64], claim: &Word) -> Outcome {
+    pub(crate) fn commit(&mut self, words: &[u64], claim: &Word) -> Outcome {
         self.commit_bytes(&calldata(words), &bytes(claim))
     }
 
     /// Chain digest and operations root of a batch.
-    fn batch(&mut self, number: u64) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn batch(&mut self, number: u64) -> (Vec<u8>, Vec<u8>) {
         let data = call("batches(uint256)", &[Argument::Word(word(number))]);
         let batch = self.chain.call(self.address, data).result.expect("a batch");
         (batch[..32].to_vec(), batch[32..64].to_vec())

@@ -9,11 +9,11 @@ mod contract;
 mod differential;
 mod envelope;
 #[path = "../../../air/tests/it/evm.rs"]
-#[allow(dead_code)] // what only the verifier's tests use
 mod evm;
 mod kernel;
 mod keyfile;
 mod record;
+mod settlement;
 mod spec;
 mod transaction;
 mod tree;
