@@ -3,13 +3,17 @@
 
 mod address;
 mod attack;
+mod checks;
 mod differential;
 mod envelope;
+mod forge;
 mod kernel;
 mod keyfile;
+mod lies;
 mod record;
 mod spec;
 mod transaction;
 mod tree;
+mod walk_lies;
 mod wallet;
 mod world;
