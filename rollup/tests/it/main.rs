@@ -10,13 +10,17 @@ mod differential;
 mod envelope;
 #[path = "../../../air/tests/it/evm.rs"]
 mod evm;
+mod checks;
+mod forge;
 mod kernel;
 mod keyfile;
+mod lies;
 mod record;
 mod settlement;
 mod spec;
 mod transaction;
 mod tree;
+mod walk_lies;
 mod wallet;
 mod world;
 
