@@ -9,6 +9,7 @@ use winter_crypto::{DefaultRandomCoin, Digest, ElementHasher, Hasher};
 use winter_math::FieldElement;
 
 use crate::keccak::tag;
+use crate::tree::EightHasher;
 
 /// BLAKE3 with 256-bit digests and separated domains.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,8 @@ impl ElementHasher for Blake {
         digest(*hasher.finalize().as_bytes())
     }
 }
+
+impl EightHasher for Blake {}
 
 fn digest(bytes: [u8; 32]) -> <Inner as Hasher>::Digest {
     <Inner as Hasher>::Digest::new(bytes)

@@ -10,6 +10,8 @@ use sha3::{Digest as _, Keccak256};
 use starling_vm::field::{Felt, MODULUS};
 use winter_crypto::{Digest, ElementHasher, Hasher, RandomCoin, RandomCoinError};
 use winter_math::FieldElement;
+
+use crate::tree::EightHasher;
 use winter_utils::{ByteReader, ByteWriter, Deserializable, DeserializationError, Serializable};
 
 /// First byte of what is hashed, by purpose.
@@ -132,6 +134,8 @@ impl<const N: usize> ElementHasher for Keccak<N> {
         Self::cut(absorb(tag::ELEMENTS, elements))
     }
 }
+
+impl<const N: usize> EightHasher for Keccak<N> {}
 
 /// Keccak256 over a tag and the elements' big-endian bytes.
 fn absorb<E: FieldElement<BaseField = Felt>>(tag: u8, elements: &[E]) -> Keccak256 {

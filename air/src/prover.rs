@@ -1,6 +1,7 @@
 //! From a run to a proof.
 
 use core::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -8,23 +9,25 @@ use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::program::Program;
 use winter_air::{AuxRandElements, EvaluationFrame, PartitionOptions, ProofOptions, TraceInfo};
-use winter_crypto::{ElementHasher, MerkleTree, RandomCoin};
+use winter_crypto::RandomCoin;
 use winter_math::{FieldElement, batch_inversion};
 use winterfell::matrix::ColMatrix;
 use winterfell::{
-    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, DefaultConstraintCommitment,
-    DefaultConstraintEvaluator, DefaultTraceLde, Prover, ProverError, StarkDomain, Trace, TracePolyTable,
+    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, DefaultConstraintEvaluator, Prover,
+    ProverError, StarkDomain, Trace, TracePolyTable,
 };
 
 use crate::adapter::{PublicInputs, StarkAir};
 use crate::blake::{Blake, LocalCoin};
 use crate::bus::BusColumns;
 use crate::check::Statement;
+use crate::commitment::{ExtendedQuotients, ExtendedTrace, Segments};
 use crate::definition::{Definition, MainFrame};
 use crate::keccak::{Keccak, KeccakCoin};
 use crate::machine::{ChipSet, Machine};
 use crate::preset::{Flavour, Preset};
 use crate::trace::{self, ChipRows, TraceError};
+use crate::tree::{EightHasher, Tree};
 use crate::verifier::{self, Header};
 use crate::wire::{Codec, WireError};
 
@@ -137,7 +140,7 @@ fn prove_with<H, R>(
     preset: Preset,
 ) -> Result<Vec<u8>, ProveError>
 where
-    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    H: EightHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
 {
     let public = verifier::public_inputs(statement, chips, preset);
@@ -150,6 +153,7 @@ where
     let prover = MachineProver::<H, R> {
         public: public.clone(),
         options: preset.options(),
+        segments: Arc::default(),
         _types: PhantomData,
     };
     let proof = prover.prove(trace)?;
@@ -246,23 +250,24 @@ pub fn aux_columns<E: FieldElement<BaseField = Felt>>(
 struct MachineProver<H, R> {
     public: PublicInputs<Machine>,
     options: ProofOptions,
+    segments: Arc<Segments>,
     _types: PhantomData<(H, R)>,
 }
 
 impl<H, R> Prover for MachineProver<H, R>
 where
-    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    H: EightHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
 {
     type BaseField = Felt;
     type Air = StarkAir<Machine>;
     type Trace = MachineTrace;
     type HashFn = H;
-    type VC = MerkleTree<H>;
+    type VC = Tree<H>;
     type RandomCoin = R;
-    type TraceLde<E: FieldElement<BaseField = Felt>> = DefaultTraceLde<E, H, MerkleTree<H>>;
+    type TraceLde<E: FieldElement<BaseField = Felt>> = ExtendedTrace<H>;
     type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = DefaultConstraintEvaluator<'a, Self::Air, E>;
-    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = DefaultConstraintCommitment<E, H, MerkleTree<H>>;
+    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = ExtendedQuotients<H>;
 
     fn get_pub_inputs(&self, _: &MachineTrace) -> PublicInputs<Machine> {
         self.public.clone()
@@ -277,9 +282,9 @@ where
         trace_info: &TraceInfo,
         main_trace: &ColMatrix<Felt>,
         domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
+        _: PartitionOptions,
     ) -> (Self::TraceLde<E>, TracePolyTable<E>) {
-        DefaultTraceLde::new(trace_info, main_trace, domain, partitions)
+        ExtendedTrace::new(trace_info, main_trace, domain, Arc::clone(&self.segments))
     }
 
     fn new_evaluator<'a, E: FieldElement<BaseField = Felt>>(
@@ -296,9 +301,9 @@ where
         composition: CompositionPolyTrace<E>,
         columns: usize,
         domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
+        _: PartitionOptions,
     ) -> (Self::ConstraintCommitment<E>, CompositionPoly<E>) {
-        DefaultConstraintCommitment::new(composition, columns, domain, partitions)
+        ExtendedQuotients::new(composition, columns, domain)
     }
 
     fn build_aux_trace<E: FieldElement<BaseField = Felt>>(
