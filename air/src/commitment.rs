@@ -17,20 +17,26 @@ use crate::tree::{EightHasher, Tree};
 /// The extended segments of a trace, shared with the evaluator of the constraints: winterfell shows it rows only.
 #[derive(Debug, Default)]
 pub struct Segments {
-    /// The main segment.
-    pub main: OnceLock<Segment>,
-    /// The auxiliary segment.
-    pub aux: OnceLock<Segment>,
+    main: OnceLock<Segment>,
+    aux: OnceLock<Segment>,
 }
 
 const ONCE: &str = "winterfell sets each segment once, the main one first";
 
 impl Segments {
-    fn main(&self) -> &Segment {
+    /// The main segment.
+    ///
+    /// # Panics
+    /// Before it is set.
+    pub fn main(&self) -> &Segment {
         self.main.get().expect(ONCE)
     }
 
-    fn aux(&self) -> &Segment {
+    /// The auxiliary segment.
+    ///
+    /// # Panics
+    /// Before it is set.
+    pub fn aux(&self) -> &Segment {
         self.aux.get().expect(ONCE)
     }
 }
@@ -57,7 +63,7 @@ impl<H: EightHasher> ExtendedTrace<H> {
         domain: &StarkDomain<Felt>,
         segments: Arc<Segments>,
     ) -> (Self, TracePolyTable<E>) {
-        let (segment, polynomials) = Segment::extend(&taken(main), domain.trace_to_lde_blowup(), domain.offset());
+        let (segment, polynomials) = Segment::interpolate(&taken(main), domain.trace_to_lde_blowup(), domain.offset());
         let trees = vec![Tree::over(&segment)];
         segments.main.set(segment).expect(ONCE);
         let trace = Self {
@@ -75,16 +81,16 @@ where
     E: FieldElement<BaseField = Felt>,
     H: EightHasher,
 {
-    let rows = positions
-        .iter()
-        .map(|&position| {
-            let mut row = vec![E::ZERO; segment.columns() / E::EXTENSION_DEGREE];
-            segment.read_row(position, &mut row);
-            row
-        })
-        .collect();
     let (_, paths) = tree.open_many(positions).expect("positions below the domain's size");
-    Queries::new::<H, E, Tree<H>>(paths, rows)
+    Queries::new::<H, E, Tree<H>>(paths, segment.rows(positions))
+}
+
+/// Evaluates all polynomials at two points: for callers who want few frames, as winterfell's verifier-side checks do. The
+/// constraints are evaluated from whole cosets.
+fn read_frame<E: FieldElement<BaseField = Felt>>(segment: &Segment, step: usize, frame: &mut EvaluationFrame<E>) {
+    let rows = segment.rows(&[step, (step + segment.blowup()) % segment.domain()]);
+    frame.current_mut().copy_from_slice(&rows[0]);
+    frame.next_mut().copy_from_slice(&rows[1]);
 }
 
 impl<E, H> TraceLde<E> for ExtendedTrace<H>
@@ -100,7 +106,7 @@ where
     }
 
     fn set_aux_trace(&mut self, aux: &ColMatrix<E>, domain: &StarkDomain<Felt>) -> (ColMatrix<E>, H::Digest) {
-        let (segment, polynomials) = Segment::extend(&taken(aux), domain.trace_to_lde_blowup(), domain.offset());
+        let (segment, polynomials) = Segment::interpolate(&taken(aux), domain.trace_to_lde_blowup(), domain.offset());
         let tree = Tree::over(&segment);
         let commitment = tree.commitment();
         self.segments.aux.set(segment).expect(ONCE);
@@ -109,15 +115,11 @@ where
     }
 
     fn read_main_trace_frame_into(&self, step: usize, frame: &mut EvaluationFrame<Felt>) {
-        let main = self.segments.main();
-        main.read_row(step, frame.current_mut());
-        main.read_row((step + main.blowup()) % main.domain(), frame.next_mut());
+        read_frame(self.segments.main(), step, frame);
     }
 
     fn read_aux_trace_frame_into(&self, step: usize, frame: &mut EvaluationFrame<E>) {
-        let aux = self.segments.aux();
-        aux.read_row(step, frame.current_mut());
-        aux.read_row((step + aux.blowup()) % aux.domain(), frame.next_mut());
+        read_frame(self.segments.aux(), step, frame);
     }
 
     fn query(&self, positions: &[usize]) -> Vec<Queries> {
@@ -156,7 +158,7 @@ impl<H: EightHasher> ExtendedQuotients<H> {
         domain: &StarkDomain<Felt>,
     ) -> (Self, CompositionPoly<E>) {
         let quotients = CompositionPoly::new(composition, domain, columns);
-        let segment = Segment::evaluate(&taken(quotients.data()), domain.trace_to_lde_blowup(), domain.offset());
+        let segment = Segment::of_polynomials(&taken(quotients.data()), domain.trace_to_lde_blowup(), domain.offset());
         let tree = Tree::over(&segment);
         (Self { segment, tree }, quotients)
     }

@@ -13,8 +13,8 @@ use winter_crypto::RandomCoin;
 use winter_math::{FieldElement, batch_inversion};
 use winterfell::matrix::ColMatrix;
 use winterfell::{
-    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, DefaultConstraintEvaluator, Prover,
-    ProverError, StarkDomain, Trace, TracePolyTable,
+    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, Prover, ProverError, StarkDomain, Trace,
+    TracePolyTable,
 };
 
 use crate::adapter::{PublicInputs, StarkAir};
@@ -23,6 +23,7 @@ use crate::bus::BusColumns;
 use crate::check::Statement;
 use crate::commitment::{ExtendedQuotients, ExtendedTrace, Segments};
 use crate::definition::{Definition, MainFrame};
+use crate::evaluator::TapeEvaluator;
 use crate::keccak::{Keccak, KeccakCoin};
 use crate::machine::{ChipSet, Machine};
 use crate::preset::{Flavour, Preset};
@@ -266,7 +267,7 @@ where
     type VC = Tree<H>;
     type RandomCoin = R;
     type TraceLde<E: FieldElement<BaseField = Felt>> = ExtendedTrace<H>;
-    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = DefaultConstraintEvaluator<'a, Self::Air, E>;
+    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = TapeEvaluator<'a, Machine, E>;
     type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = ExtendedQuotients<H>;
 
     fn get_pub_inputs(&self, _: &MachineTrace) -> PublicInputs<Machine> {
@@ -293,7 +294,7 @@ where
         challenges: Option<AuxRandElements<E>>,
         coefficients: ConstraintCompositionCoefficients<E>,
     ) -> Self::ConstraintEvaluator<'a, E> {
-        DefaultConstraintEvaluator::new(air, challenges, coefficients)
+        TapeEvaluator::new(air, Arc::clone(&self.segments), challenges, coefficients)
     }
 
     fn build_constraint_commitment<E: FieldElement<BaseField = Felt>>(

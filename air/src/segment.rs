@@ -1,6 +1,4 @@
-//! Low-degree extensions of columns, eight columns to a row.
-
-use core::mem::MaybeUninit;
+//! Low-degree extensions of columns, eight columns to a row, one coset at a time.
 
 use rayon::prelude::*;
 use starling_vm::field::{Felt, MODULUS};
@@ -10,18 +8,21 @@ use crate::lanes::{self, Kernel, Lanes, Row, WIDTH};
 use crate::pages;
 use crate::transform::{Order, Split, Transform};
 
-/// The low-degree extension of a segment of the trace, or of the quotients.
+/// The columns of a segment of the trace, or the quotients, as polynomials.
 ///
-/// The evaluation domain is `blowup` cosets of the subgroup of the trace's length; its point `i` is point `i / blowup` of
-/// coset `i % blowup`. Columns are grouped by eight, the last group filled up with zeros. For each coset, for each group,
-/// there is one stretch of rows, in the order in which a transform leaves it ([Split::place]): neighbours in memory are
-/// what the hash functions and the constraints take eight at a time.
+/// Their evaluation domain is `blowup` cosets of the subgroup of the trace's length; its point `i` is point
+/// `i / blowup` of coset `i % blowup`. The values on the whole domain are never held at once: transforming a coset again
+/// costs less than memory for all of them, on a machine whose pages must first be found.
+///
+/// Columns are grouped by eight, the last group filled up with zeros.
 #[derive(Debug)]
 pub struct Segment {
-    rows: Vec<Row>,
+    groups: Vec<Vec<Row>>,
+    order: Order,
     split: Split,
     columns: usize,
-    blowup: usize,
+    cosets: Vec<Transform>,
+    offset: Felt,
 }
 
 /// A column of the base field: every `step`-th element, from `at` on. Columns of an extension field are `step` such.
@@ -43,98 +44,74 @@ fn base_columns<'a, E: FieldElement<BaseField = Felt>>(columns: &[&'a [E]]) -> V
         .collect()
 }
 
+/// The element with these limbs.
+pub(crate) fn element<E: FieldElement<BaseField = Felt>>(limb: impl Fn(usize) -> Felt) -> E {
+    let mut limbs = [Felt::ZERO; 3];
+    for (i, slot) in limbs[..E::EXTENSION_DEGREE].iter_mut().enumerate() {
+        *slot = limb(i);
+    }
+    E::slice_from_base_elements(&limbs[..E::EXTENSION_DEGREE])[0]
+}
+
 /// Columns of `E` from those of the base field.
-fn joined<E: FieldElement<BaseField = Felt>>(columns: Vec<Vec<Felt>>) -> Vec<Vec<E>> {
-    let parts: Vec<&[Vec<Felt>]> = columns.chunks(E::EXTENSION_DEGREE).collect();
-    parts
-        .into_par_iter()
-        .map(|parts| match parts {
-            [column] => E::slice_from_base_elements(column).to_vec(),
-            _ => (0..parts[0].len())
-                .map(|row| {
-                    let mut limbs = [Felt::ZERO; 3];
-                    for (limb, part) in limbs.iter_mut().zip(parts) {
-                        *limb = part[row];
-                    }
-                    E::slice_from_base_elements(&limbs[..parts.len()])[0]
-                })
-                .collect(),
-        })
+fn joined<E: FieldElement<BaseField = Felt>>(columns: &[Vec<Felt>]) -> Vec<Vec<E>> {
+    columns
+        .par_chunks(E::EXTENSION_DEGREE)
+        .map(|parts| (0..parts[0].len()).map(|row| element(|i| parts[i][row])).collect())
         .collect()
 }
 
 impl Segment {
-    /// Extends columns of values on the subgroup to the domain of `blowup` cosets, the first of them shifted by `offset`.
-    /// Returns the columns' coefficients too.
-    pub fn extend<E>(values: &[&[E]], blowup: usize, offset: Felt) -> (Self, Vec<Vec<E>>)
+    /// Interpolates columns of values on the subgroup. Returns the columns' coefficients too.
+    pub fn interpolate<E>(values: &[&[E]], blowup: usize, offset: Felt) -> (Self, Vec<Vec<E>>)
     where
         E: FieldElement<BaseField = Felt>,
     {
         let split = Split::new(values[0].len());
         let interpolate = Transform::interpolate(split.reversed());
-        let (segment, coefficients) = Self::build(&base_columns(values), split, blowup, offset, |columns| {
-            let values = pages::filled(split.length(), |to| packed(columns, to));
-            let coefficients = pages::filled(split.length(), |to| interpolate.run(&values, Order::Natural, to));
-            let columns = unpacked(&coefficients, split.reversed(), columns.len());
-            (coefficients, Order::Split, columns)
-        });
-        (segment, joined(coefficients))
+        let columns = base_columns(values);
+        let (groups, coefficients): (Vec<_>, Vec<_>) = columns
+            .par_chunks(WIDTH)
+            .map(|columns| {
+                let values = packed(columns, split.length());
+                let mut rows = pages::zeros(split.length());
+                interpolate.run(&values, Order::Natural, &mut rows);
+                let coefficients = unpacked(&rows, split.reversed(), columns.len());
+                (rows, coefficients)
+            })
+            .unzip();
+        let segment = Self::new(groups, Order::Split, columns.len(), blowup, offset);
+        (segment, joined(&coefficients.concat()))
     }
 
-    /// Evaluates polynomials, given by their coefficients, on the same domain.
-    pub fn evaluate<E>(coefficients: &[&[E]], blowup: usize, offset: Felt) -> Self
+    /// Polynomials given by their coefficients.
+    pub fn of_polynomials<E>(coefficients: &[&[E]], blowup: usize, offset: Felt) -> Self
     where
         E: FieldElement<BaseField = Felt>,
     {
-        let split = Split::new(coefficients[0].len());
         let columns = base_columns(coefficients);
-        let (segment, _) = Self::build(&columns, split, blowup, offset, |columns| {
-            let rows = pages::filled(split.length(), |to| packed(columns, to));
-            (rows, Order::Natural, Vec::new())
-        });
-        segment
+        let length = coefficients[0].len();
+        let groups = columns
+            .par_chunks(WIDTH)
+            .map(|columns| packed(columns, length))
+            .collect();
+        Self::new(groups, Order::Natural, columns.len(), blowup, offset)
     }
 
-    /// `prepare` makes the coefficients of a group of columns, and whatever columns are to be returned.
-    fn build(
-        columns: &[Column<'_>],
-        split: Split,
-        blowup: usize,
-        offset: Felt,
-        prepare: impl Fn(&[Column<'_>]) -> (Vec<Row>, Order, Vec<Vec<Felt>>) + Sync,
-    ) -> (Self, Vec<Vec<Felt>>) {
-        let n = split.length();
-        let generator = Felt::get_root_of_unity((n * blowup).ilog2());
-        let cosets: Vec<Transform> = (0..blowup)
+    fn new(groups: Vec<Vec<Row>>, order: Order, columns: usize, blowup: usize, offset: Felt) -> Self {
+        let split = Split::new(groups[0].len());
+        let generator = Felt::get_root_of_unity((split.length() * blowup).ilog2());
+        let cosets = (0..blowup)
             .map(|coset| Transform::evaluate(split, offset * generator.exp_vartime(coset as u64)))
             .collect();
-        let groups = columns.len().div_ceil(WIDTH);
-        let total = groups * blowup * n;
-        let mut rows = pages::with_room(total);
-        let mut stretches: Vec<Vec<&mut [MaybeUninit<Row>]>> = (0..groups).map(|_| Vec::new()).collect();
-        for (i, stretch) in rows.spare_capacity_mut()[..total].chunks_exact_mut(n).enumerate() {
-            stretches[i % groups].push(stretch);
-        }
-        let kept = columns
-            .par_chunks(WIDTH)
-            .zip(stretches)
-            .map(|(columns, stretches)| {
-                let (coefficients, order, kept) = prepare(columns);
-                stretches.into_par_iter().zip(&cosets).for_each(|(stretch, coset)| {
-                    coset.run(&coefficients, order, stretch);
-                });
-                kept
-            })
-            .collect::<Vec<_>>();
-        // SAFETY: the stretches are all of the first `total` rows, and a transform has filled each.
-        unsafe { rows.set_len(total) };
-        let segment = Self {
-            rows,
+        Self {
+            groups,
+            order,
             split,
-            columns: columns.len(),
-            blowup,
-        };
-        (segment, kept.into_iter().flatten().collect())
+            columns,
+            cosets,
+            offset,
+        }
     }
 
     /// Columns of the base field.
@@ -144,12 +121,12 @@ impl Segment {
 
     /// Points of the domain.
     pub fn domain(&self) -> usize {
-        self.split.length() * self.blowup
+        self.split.length() * self.blowup()
     }
 
     /// Cosets of the domain.
     pub fn blowup(&self) -> usize {
-        self.blowup
+        self.cosets.len()
     }
 
     /// Where the values of each coset stand.
@@ -157,79 +134,97 @@ impl Segment {
         self.split
     }
 
-    /// The first words of the row at point `point` of the domain, as elements of `E`.
-    pub fn read_row<E: FieldElement<BaseField = Felt>>(&self, point: usize, row: &mut [E]) {
-        let place = self.split.place(point / self.blowup);
-        let mut limbs = [Felt::ZERO; 3];
-        let mut at = 0;
-        for element in row {
-            for limb in &mut limbs[..E::EXTENSION_DEGREE] {
-                let word = self.stretch(point % self.blowup, at / WIDTH)[place].0[at % WIDTH];
-                *limb = Felt::from_mont(word);
-                at += 1;
-            }
-            *element = E::slice_from_base_elements(&limbs[..E::EXTENSION_DEGREE])[0];
+    /// The rows at points of the domain.
+    pub fn rows<E: FieldElement<BaseField = Felt>>(&self, points: &[usize]) -> Vec<Vec<E>> {
+        let generator = Felt::get_root_of_unity(self.domain().ilog2());
+        let points: Vec<Felt> = points
+            .iter()
+            .map(|&point| self.offset * generator.exp_vartime(point as u64))
+            .collect();
+        // How far apart the coefficients of neighbouring powers stand, and the other way round.
+        let powers = match self.order {
+            Order::Natural => self.split.length(),
+            Order::Split => self.split.first,
+        };
+        let values: Vec<Vec<Row>> = self
+            .groups
+            .par_iter()
+            .map(|rows| {
+                let evaluate = |points: &[Felt]| {
+                    lanes::run(Horner {
+                        rows,
+                        run: powers,
+                        points,
+                    })
+                };
+                points.par_chunks(WIDTH).flat_map_iter(evaluate).collect()
+            })
+            .collect();
+        (0..points.len())
+            .map(|point| {
+                let limb = |column: usize| Felt::from_mont(values[column / WIDTH][point].0[column % WIDTH]);
+                (0..self.columns / E::EXTENSION_DEGREE)
+                    .map(|column| element(|i| limb(column * E::EXTENSION_DEGREE + i)))
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+/// The values at up to eight points of the polynomials whose coefficients are `rows`.
+///
+/// The rows come in runs of length `run`. Within a run, the exponent grows by the number of runs; from one run to the
+/// next, it grows by one.
+struct Horner<'a> {
+    rows: &'a [Row],
+    run: usize,
+    points: &'a [Felt],
+}
+
+impl Kernel for Horner<'_> {
+    type Output = Vec<Row>;
+
+    #[inline(always)]
+    fn on<L: Lanes>(self, lanes: L) -> Vec<Row> {
+        let runs = self.rows.len() / self.run;
+        let mut outer = [lanes.splat(0); WIDTH];
+        let mut inner = outer;
+        for (i, point) in self.points.iter().enumerate() {
+            outer[i] = lanes.splat(point.inner());
+            inner[i] = lanes.splat(point.exp_vartime(runs as u64).inner());
         }
-    }
-
-    /// The rows of a coset that hold the columns of a group.
-    #[inline(always)]
-    pub fn stretch(&self, coset: usize, group: usize) -> &[Row] {
-        let groups = self.columns.div_ceil(WIDTH);
-        let n = self.split.length();
-        &self.rows[(coset * groups + group) * n..][..n]
-    }
-
-    /// The eight points at `place` and after, transposed: lane `i` of `words[c]` is column `c` at the `i`-th of them.
-    pub fn read_eight(&self, coset: usize, place: usize, words: &mut [Row]) {
-        lanes::run(ReadEight {
-            segment: self,
-            coset,
-            place,
-            words,
-        });
-    }
-}
-
-struct ReadEight<'a> {
-    segment: &'a Segment,
-    coset: usize,
-    place: usize,
-    words: &'a mut [Row],
-}
-
-impl Kernel for ReadEight<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn on<L: Lanes>(self, lanes: L) {
-        for (group, words) in self.words.chunks_mut(WIDTH).enumerate() {
-            let rows = &self.segment.stretch(self.coset, group)[self.place..][..WIDTH];
-            let mut tile = [lanes.splat(0); WIDTH];
+        let mut totals = [lanes.splat(0); WIDTH];
+        for run in self.rows.chunks_exact(self.run).rev() {
+            let mut sums = [lanes.splat(0); WIDTH];
+            for row in run.iter().rev() {
+                let row = lanes.load(row);
+                for i in 0..WIDTH {
+                    sums[i] = lanes.add(lanes.mul(sums[i], inner[i]), row);
+                }
+            }
             for i in 0..WIDTH {
-                tile[i] = lanes.load(&rows[i]);
-            }
-            let tile = lanes.transpose(tile);
-            for (i, word) in words.iter_mut().enumerate() {
-                lanes.store(tile[i], word);
+                totals[i] = lanes.add(lanes.mul(totals[i], outer[i]), sums[i]);
             }
         }
+        let mut out = vec![Row::default(); self.points.len()];
+        for (row, total) in out.iter_mut().zip(totals) {
+            lanes.store(total, row);
+        }
+        out
     }
 }
 
 /// The columns side by side, in natural order.
-fn packed<'a>(columns: &[Column<'_>], to: &'a mut [MaybeUninit<Row>]) -> &'a mut [Row] {
-    for (i, row) in to.iter_mut().enumerate() {
-        let mut words = Row::default();
-        for (word, column) in words.0.iter_mut().zip(columns) {
+fn packed(columns: &[Column<'_>], length: usize) -> Vec<Row> {
+    let mut rows = pages::zeros(length);
+    for (i, row) in rows.iter_mut().enumerate() {
+        for (word, column) in row.0.iter_mut().zip(columns) {
             let inner = column.elements[i * column.step + column.at].inner();
             // winter-math leaves a sum unreduced where it doubles.
             *word = if inner >= MODULUS { inner - MODULUS } else { inner };
         }
-        row.write(words);
     }
-    // SAFETY: the loop has written every row.
-    unsafe { &mut *(core::ptr::from_mut(to) as *mut [Row]) }
+    rows
 }
 
 /// The first `columns` columns of `rows`, which are in split order.
@@ -241,4 +236,86 @@ fn unpacked(rows: &[Row], split: Split, columns: usize) -> Vec<Vec<Felt>> {
         }
     }
     out
+}
+
+// COSET
+// ================================================================================================================
+
+/// The values of a segment on one coset: for each group of columns a stretch of rows, in the order in which a transform
+/// leaves it ([Split::place]). Neighbours in memory are what the hash functions and the constraints take eight at a time.
+#[derive(Debug)]
+pub struct Coset {
+    rows: Vec<Row>,
+    split: Split,
+}
+
+impl Coset {
+    /// Room for a coset of `segment`.
+    pub fn of(segment: &Segment) -> Self {
+        Self {
+            rows: pages::zeros(segment.groups.len() * segment.split.length()),
+            split: segment.split,
+        }
+    }
+
+    /// Evaluates `segment` on its coset number `coset`.
+    ///
+    /// # Panics
+    /// When this is a coset of another segment's shape.
+    pub fn fill(&mut self, segment: &Segment, coset: usize) {
+        assert_eq!(self.rows.len(), segment.groups.len() * segment.split.length());
+        let transform = &segment.cosets[coset];
+        self.rows
+            .par_chunks_mut(self.split.length())
+            .zip(&segment.groups)
+            .for_each(|(rows, group)| transform.run(group, segment.order, rows));
+    }
+
+    /// The eight values of every column at the places from `place` on, transposed: lane `i` of `words[c]` is column `c` at
+    /// the `i`-th of them.
+    pub fn read_eight(&self, place: usize, words: &mut [Row]) {
+        let places = core::array::from_fn(|i| place + i);
+        lanes::run(ReadEight {
+            coset: self,
+            places,
+            words,
+            step: 1,
+        });
+    }
+
+    /// The same at any places, and with column `c` in `words[step * c]`.
+    pub fn read_places(&self, places: [usize; WIDTH], words: &mut [Row], step: usize) {
+        lanes::run(ReadEight {
+            coset: self,
+            places,
+            words,
+            step,
+        });
+    }
+}
+
+struct ReadEight<'a> {
+    coset: &'a Coset,
+    places: [usize; WIDTH],
+    words: &'a mut [Row],
+    step: usize,
+}
+
+impl Kernel for ReadEight<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<L: Lanes>(self, lanes: L) {
+        let stretches = self.coset.rows.chunks_exact(self.coset.split.length());
+        for (words, rows) in self.words.chunks_mut(WIDTH * self.step).zip(stretches) {
+            let mut tile = [lanes.splat(0); WIDTH];
+            for i in 0..WIDTH {
+                tile[i] = lanes.load(&rows[self.places[i]]);
+            }
+            let tile = lanes.transpose(tile);
+            for (i, word) in words.iter_mut().step_by(self.step).enumerate() {
+                lanes.store(tile[i], word);
+            }
+        }
+    }
 }

@@ -6,8 +6,6 @@
 //! transforms every run in place. The result is in *split order*: value `k` stands at `(k % first) * second + k / first`
 //! ([Split::place]), and nothing is ever permuted by itself.
 
-use core::mem::MaybeUninit;
-
 use starling_vm::field::Felt;
 use winter_math::{FieldElement, StarkField};
 
@@ -145,31 +143,31 @@ impl Transform {
     ///
     /// # Panics
     /// When the lengths differ from the split's.
-    pub fn run<'a>(&self, from: &[Row], order: Order, to: &'a mut [MaybeUninit<Row>]) -> &'a mut [Row] {
+    pub fn run(&self, from: &[Row], order: Order, to: &mut [Row]) {
         lanes::run(Job {
             transform: self,
             from,
             order,
             to,
-        })
+        });
     }
 }
 
 /// Neighbours of the second pass that the first pass handles together, so that it writes whole runs of memory.
 const GROUP: usize = 8;
 
-struct Job<'t, 'a> {
-    transform: &'t Transform,
-    from: &'t [Row],
+struct Job<'a> {
+    transform: &'a Transform,
+    from: &'a [Row],
     order: Order,
-    to: &'a mut [MaybeUninit<Row>],
+    to: &'a mut [Row],
 }
 
-impl<'a> Kernel for Job<'_, 'a> {
-    type Output = &'a mut [Row];
+impl Kernel for Job<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn on<L: Lanes>(self, lanes: L) -> Self::Output {
+    fn on<L: Lanes>(self, lanes: L) {
         let Transform {
             split,
             first,
@@ -207,18 +205,13 @@ impl<'a> Kernel for Job<'_, 'a> {
                 let run = &mut self.to[k * n2 + start..][..GROUP];
                 for g in 0..GROUP {
                     let factor = lanes.splat(factors[(g * n1 + k) / WIDTH].0[k % WIDTH]);
-                    let mut product = Row::default();
-                    lanes.store(lanes.mul(lanes.load(&buffer[g * n1 + k]), factor), &mut product);
-                    run[g].write(product);
+                    lanes.store(lanes.mul(lanes.load(&buffer[g * n1 + k]), factor), &mut run[g]);
                 }
             }
         }
-        // SAFETY: `start + g` has taken every value below n2, and k every value below n1.
-        let to = unsafe { &mut *(core::ptr::from_mut(self.to) as *mut [Row]) };
-        for run in to.chunks_exact_mut(n2) {
+        for run in self.to.chunks_exact_mut(n2) {
             butterflies::<L, true>(lanes, run, second);
         }
-        to
     }
 }
 
@@ -307,16 +300,16 @@ mod tests {
     }
 
     fn run(transform: &Transform, from: &[Row], order: Order) -> Vec<Row> {
-        let portable = crate::pages::filled(from.len(), |to| {
-            let job = Job {
-                transform,
-                from,
-                order,
-                to,
-            };
-            job.on(Portable)
-        });
-        let best = crate::pages::filled(from.len(), |to| transform.run(from, order, to));
+        let mut portable = vec![Row::default(); from.len()];
+        let job = Job {
+            transform,
+            from,
+            order,
+            to: &mut portable,
+        };
+        job.on(Portable);
+        let mut best = vec![Row::default(); from.len()];
+        transform.run(from, order, &mut best);
         assert!(portable == best, "the lanes differ");
         best
     }

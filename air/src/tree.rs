@@ -5,7 +5,7 @@ use starling_vm::field::Felt;
 use winter_crypto::{BatchMerkleProof, ElementHasher, Hasher, MerkleTree, MerkleTreeError, VectorCommitment};
 
 use crate::lanes::{Row, WIDTH};
-use crate::segment::Segment;
+use crate::segment::{Coset, Segment};
 
 /// A hash function that hashes eight inputs of one length at once.
 ///
@@ -37,22 +37,24 @@ impl<H: EightHasher> Tree<H> {
     pub fn over(segment: &Segment) -> Self {
         let (split, blowup) = (segment.split(), segment.blowup());
         let mut leaves = vec![H::Digest::default(); segment.domain()];
+        let mut values = Coset::of(segment);
         // Eight neighbours in memory are `step` leaves apart: a task takes all places whose leaves lie between them.
         let step = split.first * blowup;
-        leaves
-            .par_chunks_mut(WIDTH * step)
-            .enumerate()
-            .for_each(|(task, leaves)| {
-                let mut words = vec![Row::default(); segment.columns()];
-                for run in 0..split.first {
-                    for coset in 0..blowup {
-                        segment.read_eight(coset, run * split.second + task * WIDTH, &mut words);
+        for coset in 0..blowup {
+            values.fill(segment, coset);
+            leaves
+                .par_chunks_mut(WIDTH * step)
+                .enumerate()
+                .for_each(|(task, leaves)| {
+                    let mut words = vec![Row::default(); segment.columns()];
+                    for run in 0..split.first {
+                        values.read_eight(run * split.second + task * WIDTH, &mut words);
                         for (lane, digest) in H::hash_eight(&words).into_iter().enumerate() {
                             leaves[lane * step + run * blowup + coset] = digest;
                         }
                     }
-                }
-            });
+                });
+        }
         Self::new_unchecked(leaves)
     }
 
