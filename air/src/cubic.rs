@@ -3,7 +3,10 @@
 use core::ops::{Add, Mul, Neg, Sub};
 
 use starling_vm::algebra::Algebra;
+use starling_vm::field::Felt;
+use winter_math::FieldElement;
 
+use crate::codegen::symbol::Symbol;
 use crate::definition::Extends;
 
 /// An element by its coefficients, the constant first.
@@ -68,5 +71,36 @@ impl<A: Algebra> Extends<A> for Cubic<A> {
 
     fn scale(self, a: A) -> Self {
         Self(self.0.map(|b| b * a.clone()))
+    }
+}
+
+impl Cubic<Symbol> {
+    /// A constant of the extension field, as a constant of the graph being recorded.
+    pub fn recorded<E: FieldElement<BaseField = Felt>>(x: E) -> Self {
+        Self(core::array::from_fn(|i| Symbol::constant(x.base_element(i).as_int())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use winter_math::fields::CubeExtension;
+
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_the_library() {
+        type Ext = CubeExtension<Felt>;
+        let ext = |c: &Cubic<Felt>| Ext::new(c.0[0], c.0[1], c.0[2]);
+        let elements: Vec<Cubic<Felt>> = (0..27)
+            .map(|i| Cubic([i % 3, i / 3 % 3, i / 9].map(|x| Felt::new(5 * x).exp_vartime(40 + i))))
+            .collect();
+        for a in &elements {
+            for b in &elements {
+                assert_eq!(ext(&(*a * *b)), ext(a) * ext(b));
+                assert_eq!(ext(&(*a - *b + -*b)), ext(a) - ext(b) - ext(b));
+            }
+            assert_eq!(ext(&a.scale(Felt::new(9))), ext(a) * ext(&Cubic::constant(9)));
+            assert_eq!(ext(&Cubic::embed(a.0[1])), Ext::from(a.0[1]));
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::bus;
 use crate::codegen::symbol::{Symbol, record};
 use crate::commitment::Segments;
 use crate::cubic::Cubic;
-use crate::definition::{AuxFrame, Definition, MainFrame, Row as Boundary};
+use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row as Boundary};
 use crate::lanes::{Row, WIDTH};
 use crate::segment::{Coset, Segment, element};
 use crate::tape::{POINTS, Tape, UNROLL};
@@ -70,14 +70,6 @@ pub struct TapeEvaluator<'a, D, E: FieldElement> {
     coefficients: ConstraintCompositionCoefficients<E>,
 }
 
-fn limbs<E: FieldElement<BaseField = Felt>>(x: E) -> [Felt; 3] {
-    core::array::from_fn(|i| x.base_element(i))
-}
-
-fn constant<E: FieldElement<BaseField = Felt>>(x: E) -> Cubic<Symbol> {
-    Cubic(limbs(x).map(|limb| Symbol::constant(limb.as_int())))
-}
-
 impl<'a, D: Definition, E: FieldElement<BaseField = Felt>> TapeEvaluator<'a, D, E> {
     /// An evaluator that reads the trace from `segments`.
     ///
@@ -121,7 +113,7 @@ impl<'a, D: Definition, E: FieldElement<BaseField = Felt>> TapeEvaluator<'a, D, 
             let (periodic, factors) = (list(inputs.periodic), list(3));
             let cubic = |limbs: &[Symbol]| -> Vec<_> { limbs.chunks(3).map(|l| Cubic([l[0], l[1], l[2]])).collect() };
             let (aux, next_aux) = (cubic(&aux), cubic(&next_aux));
-            let challenges: Vec<_> = self.challenges.iter().map(|&x| constant(x)).collect();
+            let challenges: Vec<_> = self.challenges.iter().map(|&x| Cubic::recorded(x)).collect();
             let frame = MainFrame {
                 current: &main,
                 next: &next_main,
@@ -140,10 +132,10 @@ impl<'a, D: Definition, E: FieldElement<BaseField = Felt>> TapeEvaluator<'a, D, 
             let (of_main, of_aux) = self.coefficients.transition.split_at(main_count);
             let mut transitions = Cubic::<Symbol>::zero();
             for (value, &coefficient) in main_out.into_iter().zip(of_main) {
-                transitions = transitions + constant(coefficient).scaled(value);
+                transitions = transitions + Cubic::recorded(coefficient).scale(value);
             }
             for (value, &coefficient) in aux_out.into_iter().zip(of_aux) {
-                transitions = transitions + value * constant(coefficient);
+                transitions = transitions + value * Cubic::recorded(coefficient);
             }
 
             let mut boundaries = [Cubic::<Symbol>::zero(), Cubic::zero()];
@@ -151,23 +143,17 @@ impl<'a, D: Definition, E: FieldElement<BaseField = Felt>> TapeEvaluator<'a, D, 
             let mut coefficients = self.coefficients.boundary.iter();
             for ((row, column, value), &coefficient) in assertions.iter().zip(coefficients.by_ref()) {
                 let boundary = &mut boundaries[side(*row)];
-                *boundary = *boundary + constant(coefficient).scaled(main[*column] - Symbol::constant(*value));
+                *boundary = *boundary + Cubic::recorded(coefficient).scale(main[*column] - Symbol::constant(*value));
             }
             let accumulator = aux[definition.accumulator()];
             for ((boundary, value), &coefficient) in boundaries.iter_mut().zip([E::ZERO, sum]).zip(coefficients) {
-                *boundary = *boundary + (accumulator - constant(value)) * constant(coefficient);
+                *boundary = *boundary + (accumulator - Cubic::recorded(value)) * Cubic::recorded(coefficient);
             }
             let [first, last] = boundaries;
-            let total = transitions.scaled(factors[0]) + first.scaled(factors[1]) + last.scaled(factors[2]);
+            let total = transitions.scale(factors[0]) + first.scale(factors[1]) + last.scale(factors[2]);
             total.0
         });
         Tape::new(&graph, &results, &inputs.rows())
-    }
-}
-
-impl Cubic<Symbol> {
-    fn scaled(self, by: Symbol) -> Self {
-        Self(self.0.map(|limb| by * limb))
     }
 }
 

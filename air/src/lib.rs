@@ -1,7 +1,9 @@
 //! The Starling proof.
 
 pub mod adapter;
+pub mod auxiliary;
 pub mod blake;
+mod blake_eight;
 pub mod bus;
 pub mod check;
 pub mod chips;
@@ -12,6 +14,7 @@ pub mod definition;
 pub mod degree;
 pub mod evaluator;
 pub mod keccak;
+mod keccak_eight;
 pub mod lanes;
 pub mod machine;
 mod pages;

@@ -4,13 +4,12 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rayon::prelude::*;
 use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::program::Program;
 use winter_air::{AuxRandElements, EvaluationFrame, PartitionOptions, ProofOptions, TraceInfo};
 use winter_crypto::RandomCoin;
-use winter_math::{FieldElement, batch_inversion};
+use winter_math::FieldElement;
 use winterfell::matrix::ColMatrix;
 use winterfell::{
     CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, Prover, ProverError, StarkDomain, Trace,
@@ -18,11 +17,10 @@ use winterfell::{
 };
 
 use crate::adapter::{PublicInputs, StarkAir};
+use crate::auxiliary;
 use crate::blake::{Blake, LocalCoin};
-use crate::bus::BusColumns;
 use crate::check::Statement;
 use crate::commitment::{ExtendedQuotients, ExtendedTrace, Segments};
-use crate::definition::{Definition, MainFrame};
 use crate::evaluator::TapeEvaluator;
 use crate::keccak::{Keccak, KeccakCoin};
 use crate::machine::{ChipSet, Machine};
@@ -189,62 +187,6 @@ impl Trace for MachineTrace {
     }
 }
 
-/// Rows whose fractions are inverted together.
-const BATCH: usize = 1024;
-
-/// Fills the auxiliary columns: each one's sum of fractions, and the accumulator.
-pub fn aux_columns<E: FieldElement<BaseField = Felt>>(
-    machine: &Machine,
-    main: &ColMatrix<Felt>,
-    challenges: &[E],
-) -> Vec<Vec<E>> {
-    let (length, width, accumulator) = (main.num_rows(), machine.aux_width(), machine.accumulator());
-    let periodic = machine.periodic_columns();
-    let batches: Vec<Vec<E>> = (0..length)
-        .into_par_iter()
-        .step_by(BATCH)
-        .map(|first| {
-            let rows = first..(first + BATCH).min(length);
-            let mut numerators = Vec::with_capacity(rows.len() * width);
-            let mut denominators = Vec::with_capacity(rows.len() * width);
-            let mut current = vec![E::BaseField::ZERO; main.num_cols()];
-            let mut next = current.clone();
-            main.read_row_into(first, &mut next);
-            for row in rows {
-                core::mem::swap(&mut current, &mut next);
-                main.read_row_into((row + 1) % length, &mut next);
-                let periodic: Vec<E> = periodic.iter().map(|c| E::from(Felt::new(c[row % c.len()]))).collect();
-                let lift = |row: &[Felt]| row.iter().map(|x| E::from(*x)).collect::<Vec<E>>();
-                let (current, next) = (lift(&current), lift(&next));
-                let frame = MainFrame {
-                    current: &current,
-                    next: &next,
-                    periodic: &periodic,
-                };
-                let mut bus = BusColumns::new(challenges, width);
-                machine.messages::<E, E>(&frame, &mut bus);
-                for column in bus.columns() {
-                    let (n, d) = column.parts();
-                    numerators.push(n);
-                    denominators.push(d);
-                }
-            }
-            let inverses = batch_inversion(&denominators);
-            numerators.into_iter().zip(inverses).map(|(n, d)| n * d).collect()
-        })
-        .collect();
-    let mut columns = vec![vec![E::ZERO; length]; width];
-    let mut sum = E::ZERO;
-    for (row, values) in batches.iter().flat_map(|batch| batch.chunks_exact(width)).enumerate() {
-        for (column, value) in values.iter().enumerate() {
-            columns[column][row] = *value;
-        }
-        columns[accumulator][row] = sum;
-        sum += values.iter().fold(E::ZERO, |total, value| total + *value);
-    }
-    columns
-}
-
 // PROVER
 // ================================================================================================================
 
@@ -312,7 +254,7 @@ where
         trace: &MachineTrace,
         challenges: &AuxRandElements<E>,
     ) -> ColMatrix<E> {
-        ColMatrix::new(aux_columns(
+        ColMatrix::new(auxiliary::columns(
             &self.public.definition,
             &trace.main,
             challenges.rand_elements(),

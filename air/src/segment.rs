@@ -214,14 +214,18 @@ impl Kernel for Horner<'_> {
     }
 }
 
+/// The word of an element. winter-math leaves a sum unreduced where it doubles; lanes take reduced words only.
+pub(crate) fn reduced(element: Felt) -> u64 {
+    let inner = element.inner();
+    if inner >= MODULUS { inner - MODULUS } else { inner }
+}
+
 /// The columns side by side, in natural order.
 fn packed(columns: &[Column<'_>], length: usize) -> Vec<Row> {
     let mut rows = pages::zeros(length);
     for (i, row) in rows.iter_mut().enumerate() {
         for (word, column) in row.0.iter_mut().zip(columns) {
-            let inner = column.elements[i * column.step + column.at].inner();
-            // winter-math leaves a sum unreduced where it doubles.
-            *word = if inner >= MODULUS { inner - MODULUS } else { inner };
+            *word = reduced(column.elements[i * column.step + column.at]);
         }
     }
     rows

@@ -7,22 +7,21 @@ use winter_crypto::{BatchMerkleProof, ElementHasher, Hasher, MerkleTree, MerkleT
 use crate::lanes::{Row, WIDTH};
 use crate::segment::{Coset, Segment};
 
-/// A hash function that hashes eight inputs of one length at once.
-///
-/// The results are those of the single calls; the default methods make those.
+/// A hash function that hashes eight inputs of one length at once. The results are those of the single calls.
 pub trait EightHasher: ElementHasher<BaseField = Felt> + Sync + Send {
     /// [ElementHasher::hash_elements] of eight lists: lane `i` of `words` is the `i`-th, in winter-math's representation.
-    fn hash_eight(words: &[Row]) -> [Self::Digest; WIDTH] {
-        core::array::from_fn(|lane| {
-            let elements: Vec<Felt> = words.iter().map(|word| Felt::from_mont(word.0[lane])).collect();
-            Self::hash_elements(&elements)
-        })
-    }
+    fn hash_eight(words: &[Row]) -> [Self::Digest; WIDTH];
 
     /// [Hasher::merge] of eight pairs.
-    fn merge_eight(pairs: &[[Self::Digest; 2]; WIDTH]) -> [Self::Digest; WIDTH] {
-        core::array::from_fn(|lane| Self::merge(&pairs[lane]))
-    }
+    fn merge_eight(pairs: &[[Self::Digest; 2]; WIDTH]) -> [Self::Digest; WIDTH];
+}
+
+/// [EightHasher::hash_eight] by single calls: the better way where lanes are no registers.
+pub(crate) fn one_by_one<H: EightHasher>(words: &[Row]) -> [H::Digest; WIDTH] {
+    core::array::from_fn(|lane| {
+        let elements: Vec<Felt> = words.iter().map(|word| Felt::from_mont(word.0[lane])).collect();
+        H::hash_elements(&elements)
+    })
 }
 
 /// winterfell's Merkle tree, with its nodes hashed eight at a time.
@@ -150,5 +149,52 @@ impl<H: EightHasher> VectorCommitment<H> for Tree<H> {
         proof: &Self::MultiProof,
     ) -> Result<(), MerkleTreeError> {
         MerkleTree::<H>::verify_batch(&commitment, indexes, items, proof)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blake::Blake;
+    use crate::keccak::Keccak;
+
+    fn check<H: EightHasher>() {
+        for length in [1, 15, 16, 17, 24, 127, 128, 145, 255] {
+            let word = |i: usize| Felt::new(i as u64).inner();
+            let words: Vec<Row> = (0..length)
+                .map(|i| Row(core::array::from_fn(|lane| word(1000 * i + lane))))
+                .collect();
+            let digests = H::hash_eight(&words);
+            assert_eq!(digests, one_by_one::<H>(&words), "{length} elements");
+            let pairs = core::array::from_fn(|lane| [digests[lane], digests[(lane + length) % WIDTH]]);
+            assert_eq!(
+                H::merge_eight(&pairs),
+                core::array::from_fn(|lane| H::merge(&pairs[lane]))
+            );
+        }
+    }
+
+    #[test]
+    fn eight_digests_are_those_of_single_calls() {
+        check::<Blake>();
+        check::<Keccak<25>>();
+        check::<Keccak<32>>();
+    }
+
+    #[test]
+    fn trees_are_those_of_the_library() {
+        for length in [2, 4, 16, 32, 4096] {
+            let leaves: Vec<_> = (0..length).map(|i: u64| Blake::hash(&i.to_le_bytes())).collect();
+            let theirs = MerkleTree::<Blake>::new(leaves.clone()).expect("a tree");
+            let ours = Tree::<Blake>::new(leaves).expect("a tree");
+            assert_eq!(ours.commitment(), *theirs.root());
+            let opened = ours.open_many(&[0, length as usize - 1]).expect("leaves");
+            let expected = theirs.prove_batch(&[0, length as usize - 1]).expect("leaves");
+            assert_eq!((opened.0, opened.1.nodes), (expected.0, expected.1.nodes));
+        }
+        for length in [0, 1, 3] {
+            let leaves = vec![Blake::hash(&[]); length];
+            assert!(Tree::<Blake>::new(leaves).is_err(), "{length} leaves");
+        }
     }
 }

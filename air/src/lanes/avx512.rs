@@ -1,6 +1,6 @@
 //! Lanes in AVX-512 registers.
 //!
-//! Every `unsafe` here is a call of an intrinsic, or of a function compiled with AVX-512F: they need the instructions,
+//! Every `unsafe` here is a call of an intrinsic, or of a function compiled with them: they need the instructions,
 //! and an [Avx512] exists only where [Avx512::detect] has found them. Memory is only reached through [Row], which is as
 //! large and as aligned as a register.
 
@@ -10,7 +10,7 @@ use starling_vm::field::MODULUS;
 
 use super::{EPSILON, Kernel, Lanes, Row, WIDTH};
 
-/// Lanes of a processor with AVX-512F.
+/// Lanes of a processor with AVX-512F and AVX-512VL.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512 {
     // Only `detect` makes one.
@@ -21,17 +21,18 @@ impl Avx512 {
     /// The lanes, if the processor has them.
     #[inline]
     pub fn detect() -> Option<Self> {
-        std::arch::is_x86_feature_detected!("avx512f").then_some(Self { _found: () })
+        let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+        found.then_some(Self { _found: () })
     }
 
-    /// Runs `kernel`, compiled with AVX-512F.
+    /// Runs `kernel`, compiled with the lanes' instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f")]
+        #[target_feature(enable = "avx512f,avx512vl")]
         fn with_feature<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
             kernel.on(lanes)
         }
-        // SAFETY: `self` exists, so the processor has AVX-512F.
+        // SAFETY: `self` exists, so the processor has the instructions.
         unsafe { with_feature(self, kernel) }
     }
 }
@@ -74,6 +75,7 @@ fn reduce(low: __m512i, high: __m512i) -> __m512i {
 
 impl Lanes for Avx512 {
     type Words = __m512i;
+    type Halves = __m256i;
 
     #[inline(always)]
     fn splat(self, word: u64) -> __m512i {
@@ -160,6 +162,45 @@ impl Lanes for Avx512 {
             let halves = _mm512_ternarylogic_epi64::<0xca>(odd, left, right);
             _mm512_rol_epi64::<32>(halves)
         }
+    }
+
+    #[inline(always)]
+    fn low(self, a: __m512i) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm512_cvtepi64_epi32(a) }
+    }
+
+    #[inline(always)]
+    fn high(self, a: __m512i) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm512_cvtepi64_epi32(_mm512_srli_epi64::<32>(a)) }
+    }
+
+    #[inline(always)]
+    fn joined(self, low: __m256i, high: __m256i) -> __m512i {
+        // SAFETY: see the module.
+        unsafe {
+            let high = _mm512_slli_epi64::<32>(_mm512_cvtepu32_epi64(high));
+            _mm512_or_si512(_mm512_cvtepu32_epi64(low), high)
+        }
+    }
+
+    #[inline(always)]
+    fn splat_half(self, half: u32) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm256_set1_epi32(half as i32) }
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    fn xor_rotate_halves<const N: i32>(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm256_ror_epi32::<N>(_mm256_xor_si256(a, b)) }
     }
 
     #[inline(always)]

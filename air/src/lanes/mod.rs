@@ -34,6 +34,9 @@ pub trait Lanes: Copy + Send + Sync {
     /// Eight words in registers.
     type Words: Copy;
 
+    /// Eight halves of words in registers.
+    type Halves: Copy;
+
     /// The same word in every lane.
     fn splat(self, word: u64) -> Self::Words;
 
@@ -72,6 +75,24 @@ pub trait Lanes: Copy + Send + Sync {
 
     /// The bytes of every word in reverse.
     fn swap_bytes(self, a: Self::Words) -> Self::Words;
+
+    /// The lower halves of the words.
+    fn low(self, a: Self::Words) -> Self::Halves;
+
+    /// The upper halves of the words.
+    fn high(self, a: Self::Words) -> Self::Halves;
+
+    /// Words from lower and upper halves.
+    fn joined(self, low: Self::Halves, high: Self::Halves) -> Self::Words;
+
+    /// The same half in every lane.
+    fn splat_half(self, half: u32) -> Self::Halves;
+
+    /// The sum modulo 2^32.
+    fn add_halves(self, a: Self::Halves, b: Self::Halves) -> Self::Halves;
+
+    /// `a ^ b`, rotated right by `N` bits, 0 to 31.
+    fn xor_rotate_halves<const N: i32>(self, a: Self::Halves, b: Self::Halves) -> Self::Halves;
 
     /// Lane `j` of row `i` becomes lane `i` of row `j`.
     fn transpose(self, rows: [Self::Words; WIDTH]) -> [Self::Words; WIDTH];
@@ -134,7 +155,7 @@ mod tests {
     struct Everything(Vec<u64>);
 
     impl Kernel for Everything {
-        type Output = Vec<[u64; 12]>;
+        type Output = Vec<[u64; 14]>;
 
         fn on<L: Lanes>(self, lanes: L) -> Self::Output {
             let mut out = Vec::new();
@@ -144,7 +165,8 @@ mod tests {
                     let mut other = Row::default();
                     other.0[..ys.len()].copy_from_slice(ys);
                     let (a, b) = (lanes.splat(x), lanes.load(&other));
-                    let c = lanes.splat(self.0[(7 * i + 3) % self.0.len()]);
+                    let c = self.0[(7 * i + 3) % self.0.len()];
+                    let (c, c_half) = (lanes.splat(c), c as u32);
                     let results = [
                         lanes.add(a, b),
                         lanes.sub(a, b),
@@ -158,8 +180,13 @@ mod tests {
                         lanes.rotate::<45>(b),
                         lanes.funnel::<8, 56>(a, b),
                         lanes.swap_bytes(b),
+                        lanes.joined(lanes.add_halves(lanes.low(a), lanes.high(b)), lanes.splat_half(c_half)),
+                        lanes.joined(
+                            lanes.xor_rotate_halves::<0>(lanes.low(a), lanes.low(b)),
+                            lanes.xor_rotate_halves::<7>(lanes.high(a), lanes.high(b)),
+                        ),
                     ];
-                    let mut columns = [[0; 12]; WIDTH];
+                    let mut columns = [[0; 14]; WIDTH];
                     for (i, result) in results.into_iter().enumerate() {
                         lanes.store(result, &mut row);
                         for lane in 0..WIDTH {
@@ -195,6 +222,8 @@ mod tests {
                     y.rotate_left(45),
                     x << 8 | y >> 56,
                     y.swap_bytes(),
+                    u64::from((x as u32).wrapping_add((y >> 32) as u32)) | c << 32,
+                    u64::from((x ^ y) as u32) | u64::from((((x ^ y) >> 32) as u32).rotate_right(7)) << 32,
                 ];
                 assert_eq!(results.next(), Some(&expected), "{x:x} {y:x}");
             }

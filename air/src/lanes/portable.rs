@@ -28,6 +28,7 @@ fn map2(a: [u64; WIDTH], b: [u64; WIDTH], f: impl Fn(u64, u64) -> u64) -> [u64; 
 
 impl Lanes for Portable {
     type Words = [u64; WIDTH];
+    type Halves = [u32; WIDTH];
 
     #[inline(always)]
     fn splat(self, word: u64) -> Self::Words {
@@ -99,6 +100,36 @@ impl Lanes for Portable {
     #[inline(always)]
     fn swap_bytes(self, a: Self::Words) -> Self::Words {
         map(a, u64::swap_bytes)
+    }
+
+    #[inline(always)]
+    fn low(self, a: Self::Words) -> Self::Halves {
+        a.map(|a| a as u32)
+    }
+
+    #[inline(always)]
+    fn high(self, a: Self::Words) -> Self::Halves {
+        a.map(|a| (a >> 32) as u32)
+    }
+
+    #[inline(always)]
+    fn joined(self, low: Self::Halves, high: Self::Halves) -> Self::Words {
+        core::array::from_fn(|lane| u64::from(low[lane]) | u64::from(high[lane]) << 32)
+    }
+
+    #[inline(always)]
+    fn splat_half(self, half: u32) -> Self::Halves {
+        [half; WIDTH]
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: Self::Halves, b: Self::Halves) -> Self::Halves {
+        core::array::from_fn(|lane| a[lane].wrapping_add(b[lane]))
+    }
+
+    #[inline(always)]
+    fn xor_rotate_halves<const N: i32>(self, a: Self::Halves, b: Self::Halves) -> Self::Halves {
+        core::array::from_fn(|lane| (a[lane] ^ b[lane]).rotate_right(N as u32))
     }
 
     #[inline(always)]

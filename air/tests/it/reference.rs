@@ -4,11 +4,13 @@ use core::marker::PhantomData;
 
 use starling_air::adapter::{PublicInputs, StarkAir};
 use starling_air::blake::{Blake, LocalCoin};
+use starling_air::bus::BusColumns;
 use starling_air::check::Statement;
+use starling_air::definition::{Definition, MainFrame};
 use starling_air::keccak::{Keccak, KeccakCoin};
 use starling_air::machine::{ChipSet, Machine};
 use starling_air::preset::{Flavour, Preset};
-use starling_air::prover::{aux_columns, prove_trace};
+use starling_air::prover::prove_trace;
 use starling_air::verifier::{Header, public_inputs};
 use starling_air::wire::Codec;
 use starling_vm::field::Felt;
@@ -22,6 +24,38 @@ use winterfell::{
 };
 
 use crate::samples::{random, tour};
+
+/// The auxiliary columns, row by row.
+fn aux_columns<E: FieldElement<BaseField = Felt>>(
+    machine: &Machine,
+    main: &ColMatrix<Felt>,
+    challenges: &[E],
+) -> Vec<Vec<E>> {
+    let (length, accumulator) = (main.num_rows(), machine.accumulator());
+    let periodic = machine.periodic_columns();
+    let mut columns = vec![vec![E::ZERO; length]; machine.aux_width()];
+    let mut sum = E::ZERO;
+    for row in 0..length {
+        let cells = |row: usize| main.columns().map(|column| column[row]).collect::<Vec<_>>();
+        let (current, next) = (cells(row), cells((row + 1) % length));
+        let periodic: Vec<Felt> = periodic.iter().map(|c| Felt::new(c[row % c.len()])).collect();
+        let frame = MainFrame {
+            current: &current,
+            next: &next,
+            periodic: &periodic,
+        };
+        let mut bus = BusColumns::new(challenges, machine.aux_width());
+        machine.messages::<Felt, E>(&frame, &mut bus);
+        let before = sum;
+        for (column, fractions) in columns.iter_mut().zip(bus.columns()) {
+            let (numerator, denominator) = fractions.parts();
+            column[row] = numerator / denominator;
+            sum += column[row];
+        }
+        columns[accumulator][row] = before;
+    }
+    columns
+}
 
 struct ReferenceTrace {
     info: TraceInfo,
