@@ -72,7 +72,10 @@ pub struct User<'a> {
 /// When it does not answer.
 pub async fn rollup_of(rpc: &HttpClient) -> Result<RollupId, UserError> {
     let status = rpc.status().await?;
-    let contract = status.rollup.parse().map_err(|_| UserError::Answer(format!("its rollup is {:?}", status.rollup)))?;
+    let contract = status
+        .rollup
+        .parse()
+        .map_err(|_| UserError::Answer(format!("its rollup is {:?}", status.rollup)))?;
     Ok(RollupId {
         chain_id: status.chain_id,
         contract,
@@ -107,7 +110,9 @@ impl User<'_> {
             None => {
                 let words = Record::new(account.index, 0, &operation).encode().len() as u64;
                 let quote = self.rpc.fee_quote(words).await?.fee;
-                let exact: u64 = quote.parse().map_err(|_| UserError::Answer(format!("its quote is {quote:?}")))?;
+                let exact: u64 = quote
+                    .parse()
+                    .map_err(|_| UserError::Answer(format!("its quote is {quote:?}")))?;
                 short_fee(exact)
             }
         };
@@ -136,7 +141,12 @@ pub fn short_fee(fee: u64) -> u64 {
 ///
 /// # Errors
 /// When it takes longer than `patience`, or the operator does not know the transaction.
-pub async fn wait_for(rpc: &HttpClient, id: &str, stage: Stage, patience: Duration) -> Result<TransactionStatus, UserError> {
+pub async fn wait_for(
+    rpc: &HttpClient,
+    id: &str,
+    stage: Stage,
+    patience: Duration,
+) -> Result<TransactionStatus, UserError> {
     let started = Instant::now();
     loop {
         let status = rpc.transaction(id.to_owned()).await?;
@@ -180,5 +190,7 @@ pub async fn operation(rpc: &HttpClient, batch: u64, position: u64) -> Result<(V
     let hash = |text: &String| from_hex(text)?.try_into().ok();
     let words: Option<Vec<u64>> = found.words.iter().map(word).collect();
     let path: Option<Vec<Hash>> = found.path.iter().map(hash).collect();
-    words.zip(path).ok_or_else(|| UserError::Answer("a word or hash is malformed".to_owned()))
+    words
+        .zip(path)
+        .ok_or_else(|| UserError::Answer("a word or hash is malformed".to_owned()))
 }

@@ -206,13 +206,18 @@ impl Config {
         config.data = folder.join(&config.data);
         config.l1.key = folder.join(&config.l1.key);
         let rollup = config.rollup.address.parse();
-        let rollup = rollup.map_err(|error: starling_rollup::address::AddressError| field("rollup.address", error.to_string()))?;
+        let rollup = rollup
+            .map_err(|error: starling_rollup::address::AddressError| field("rollup.address", error.to_string()))?;
         let fee_address = config.sequencer.fee_address.parse();
-        let fee_address = fee_address
-            .map_err(|error: starling_rollup::address::AddressError| field("sequencer.fee_address", error.to_string()))?;
+        let fee_address = fee_address.map_err(|error: starling_rollup::address::AddressError| {
+            field("sequencer.fee_address", error.to_string())
+        })?;
         if config.sequencer.operations == 0 || config.sequencer.operations > crate::operator::proving::MAX_OPERATIONS {
             let most = crate::operator::proving::MAX_OPERATIONS;
-            return Err(field("sequencer.operations", format!("must be 1 to {most}: a longer batch does not fit the prover")));
+            return Err(field(
+                "sequencer.operations",
+                format!("must be 1 to {most}: a longer batch does not fit the prover"),
+            ));
         }
         if config.l1.poll_ms == 0 {
             return Err(field("l1.poll_ms", "must not be 0".to_owned()));

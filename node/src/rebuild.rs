@@ -101,7 +101,9 @@ pub async fn rebuild(
         let transaction = commits.get(&batch).ok_or(RebuildError::Missing(batch))?;
         let words = contract.batch_words(*transaction).await?;
         let data = BatchData::from_words(&words).map_err(|error| RebuildError::Data { batch, error })?;
-        state.replay(&data).map_err(|error| RebuildError::Replay { batch, error })?;
+        state
+            .replay(&data)
+            .map_err(|error| RebuildError::Replay { batch, error })?;
         digest = chain::next(&digest, &words, rollup, batch);
         let differs = |what, expected: Word, found: Word| RebuildError::Differs {
             batch,
@@ -119,5 +121,9 @@ pub async fn rebuild(
             return Err(differs("state root", expected, state.root()));
         }
     }
-    Ok(Rebuilt { state, batch: last, digest })
+    Ok(Rebuilt {
+        state,
+        batch: last,
+        digest,
+    })
 }

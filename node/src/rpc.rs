@@ -337,11 +337,28 @@ impl ApiServer for Server {
 
     async fn transaction(&self, id: String) -> RpcResult<TransactionStatus> {
         let id: TransactionId = id.parse().map_err(|reason| error(code::MALFORMED, reason))?;
-        let place = self.sequencer.lock().await.place(&id).map_err(|reason| error(code::INTERNAL, reason))?;
+        let place = self
+            .sequencer
+            .lock()
+            .await
+            .place(&id)
+            .map_err(|reason| error(code::INTERNAL, reason))?;
         Ok(match place {
-            None => TransactionStatus { stage: Stage::Unknown, batch: None, position: None },
-            Some(Place::Pending) => TransactionStatus { stage: Stage::Pending, batch: None, position: None },
-            Some(Place::Sealed { batch, position, entries }) => TransactionStatus {
+            None => TransactionStatus {
+                stage: Stage::Unknown,
+                batch: None,
+                position: None,
+            },
+            Some(Place::Pending) => TransactionStatus {
+                stage: Stage::Pending,
+                batch: None,
+                position: None,
+            },
+            Some(Place::Sealed {
+                batch,
+                position,
+                entries,
+            }) => TransactionStatus {
                 stage: self.stage(batch),
                 batch: Some(batch),
                 position: Some(u64::from(entries) + u64::from(position)),
@@ -351,7 +368,9 @@ impl ApiServer for Server {
 
     async fn account(&self, index: u32) -> RpcResult<Option<AccountInfo>> {
         let sequencer = self.sequencer.lock().await;
-        let Some((account, path)) = sequencer.account(index) else { return Ok(None) };
+        let Some((account, path)) = sequencer.account(index) else {
+            return Ok(None);
+        };
         let (soft, next_nonce) = sequencer.soft_account(index).unwrap_or((account, account.nonce));
         let batch = sequencer.last();
         Ok(Some(AccountInfo {
@@ -384,7 +403,12 @@ impl ApiServer for Server {
             digest: hex_word(&sealed.digest),
             sealed_at: sealed.sealed_at,
             entries: sealed.batch.entries.len(),
-            transactions: sealed.batch.transactions.iter().map(|signed| journal.id(signed).to_string()).collect(),
+            transactions: sealed
+                .batch
+                .transactions
+                .iter()
+                .map(|signed| journal.id(signed).to_string())
+                .collect(),
             words: sealed.batch.data().to_words().len(),
         }))
     }
@@ -394,7 +418,9 @@ impl ApiServer for Server {
         let sealed = journal.sealed(batch).map_err(|reason| error(code::INTERNAL, reason))?;
         let Some(sealed) = sealed else { return Ok(None) };
         let all = operations::operations(&sealed.batch.data());
-        let Ok(position) = usize::try_from(position) else { return Ok(None) };
+        let Ok(position) = usize::try_from(position) else {
+            return Ok(None);
+        };
         Ok(operations::path(&all, position).map(|path| OperationProof {
             words: all[position].iter().map(|word| format!("0x{word:016x}")).collect(),
             path: path.iter().map(|hash| format!("0x{}", hex(hash))).collect(),

@@ -82,7 +82,9 @@ struct Steps {
 
 impl Steps {
     fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(indicatif::ProgressBar::new_spinner);
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(indicatif::ProgressBar::new_spinner);
         if let Some(bar) = &bar {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
@@ -128,7 +130,10 @@ impl Operator {
             .spawn()
             .map_err(unusable)?;
         let stdout = child.stdout.take();
-        let mut operator = Self { child, url: String::new() };
+        let mut operator = Self {
+            child,
+            url: String::new(),
+        };
         let lines = stdout.map(|stdout| BufReader::new(stdout).lines());
         for line in lines.into_iter().flatten() {
             if let Some(url) = line.map_err(unusable)?.strip_prefix("listening on ") {
@@ -137,7 +142,10 @@ impl Operator {
             }
         }
         let log = config.with_file_name("operator.log");
-        Err(CliError::Rejected(format!("the operator does not start: see {}", log.display())))
+        Err(CliError::Rejected(format!(
+            "the operator does not start: see {}",
+            log.display()
+        )))
     }
 }
 
@@ -176,7 +184,9 @@ fn settings() -> Settings {
 }
 
 async fn l1_of(url: &str, key: L1Key) -> Result<EthersL1, CliError> {
-    EthersL1::connect(url, Some(CHAIN_ID), Some(key), settings()).await.map_err(unusable)
+    EthersL1::connect(url, Some(CHAIN_ID), Some(key), settings())
+        .await
+        .map_err(unusable)
 }
 
 async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
@@ -187,13 +197,22 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
 
     // L1 and the contracts.
     steps.now("starting anvil");
-    let chain = Anvil::start(Options { port: args.l1_port, block_time: Some(1) }).map_err(unusable)?;
+    let chain = Anvil::start(Options {
+        port: args.l1_port,
+        block_time: Some(1),
+    })
+    .map_err(unusable)?;
     let operator_key = chain.key(0).map_err(unusable)?;
     let operator_l1 = operator_key.address();
     steps.now("deploying the verifier and the rollup");
     let l1 = l1_of(chain.url(), chain.key(9).map_err(unusable)?).await?;
     let deployment = deploy(&l1, &Parameters::devnet(operator_l1)).await.map_err(rejected)?;
-    steps.done(format!("rollup {} on {}, deployed with {} gas", deployment.rollup, chain.url(), deployment.gas));
+    steps.done(format!(
+        "rollup {} on {}, deployed with {} gas",
+        deployment.rollup,
+        chain.url(),
+        deployment.gas
+    ));
 
     // The operator.
     let operator_account = Account::new(operator_l1)?;
@@ -205,7 +224,11 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
     std::fs::write(&config, configuration(args, &chain, &deployment, &operator_account)).map_err(unusable)?;
     let operator = Operator::start(&config, &password)?;
     let rpc = rpc_client(&operator.url)?;
-    steps.done(format!("operator at {}, its files in {}", operator.url, folder.display()));
+    steps.done(format!(
+        "operator at {}, its files in {}",
+        operator.url,
+        folder.display()
+    ));
 
     let outcome = session(args, &steps, &chain, &deployment, &operator_account, &rpc).await?;
     if let Some(bar) = &steps.bar {
@@ -213,10 +236,18 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
     }
     report(args, &outcome);
     if !outcome.onchain_verified {
-        return Err(CliError::Rejected("the proven root on L1 is not the operator's".to_owned()));
+        return Err(CliError::Rejected(
+            "the proven root on L1 is not the operator's".to_owned(),
+        ));
     }
     if !args.exit {
-        println!("\nL1 JSON-RPC        {}\noperator JSON-RPC  {}\nrollup contract    {}\nverifier contract  {}", chain.url(), operator.url, deployment.rollup, deployment.verifier);
+        println!(
+            "\nL1 JSON-RPC        {}\noperator JSON-RPC  {}\nrollup contract    {}\nverifier contract  {}",
+            chain.url(),
+            operator.url,
+            deployment.rollup,
+            deployment.verifier
+        );
         println!("running; end with Ctrl-C");
         let _ = tokio::signal::ctrl_c().await;
     }
@@ -272,13 +303,19 @@ async fn session(
         wallets.push(l1_of(chain.url(), key).await?);
     }
     steps.now(format!("depositing for {USERS} users"));
-    let fee = Rollup::new(&wallets[0], rollup.contract).constants().await.map_err(rejected)?.queue_fee;
+    let fee = Rollup::new(&wallets[0], rollup.contract)
+        .constants()
+        .await
+        .map_err(rejected)?
+        .queue_fee;
     Rollup::new(&wallets[0], rollup.contract)
         .deposit(&operator_account.address(), 1, fee)
         .await
         .map_err(rejected)?;
     let deposits = users.iter().zip(&wallets).map(|(user, wallet)| async move {
-        Rollup::new(wallet, rollup.contract).deposit(&user.address(), DEPOSIT, fee).await
+        Rollup::new(wallet, rollup.contract)
+            .deposit(&user.address(), DEPOSIT, fee)
+            .await
     });
     for deposit in join_all(deposits).await {
         deposit.map_err(rejected)?;
@@ -326,10 +363,17 @@ async fn session(
         // An address that nobody has used: what it holds in the end came out of the rollup.
         let mut recipient = L1Address::default();
         recipient.0.copy_from_slice(&random()?[..20]);
-        let operation = Operation::Withdraw { recipient, amount: WITHDRAWAL };
+        let operation = Operation::Withdraw {
+            recipient,
+            amount: WITHDRAWAL,
+        };
         withdrawals.push((user.send(operation, None).await.map_err(rejected)?.0, recipient));
     }
-    steps.done(format!("{} transfers and {} withdrawals are accepted", ids.len(), withdrawals.len()));
+    steps.done(format!(
+        "{} transfers and {} withdrawals are accepted",
+        ids.len(),
+        withdrawals.len()
+    ));
     settle(steps, rpc, &ids, &withdrawals).await?;
 
     // Claims.
@@ -362,12 +406,19 @@ async fn settle(
                 break;
             }
             if status.stage == Stage::Unknown || waiting.elapsed() > PATIENCE {
-                return Err(CliError::Rejected(format!("transaction {id} is {:?} after {} s", status.stage, waiting.elapsed().as_secs())));
+                return Err(CliError::Rejected(format!(
+                    "transaction {id} is {:?} after {} s",
+                    status.stage,
+                    waiting.elapsed().as_secs()
+                )));
             }
             let node = rpc.status().await.map_err(rejected)?;
             let now = (node.sealed, node.committed, node.proven);
             let work = if node.proving { ", proving" } else { "" };
-            steps.now(format!("batches: {} sealed, {} committed, {} proven{work}", now.0, now.1, now.2));
+            steps.now(format!(
+                "batches: {} sealed, {} committed, {} proven{work}",
+                now.0, now.1, now.2
+            ));
             if told != Some(now) && steps.bar.is_some() {
                 told = Some(now);
             }
@@ -396,7 +447,10 @@ async fn outcome(
         onchain_verified: progress.proven > 0 && state_root == state_root_l1 && !proofs.is_empty(),
         batches: progress.proven,
         transfers,
-        l1_transactions: proofs.iter().map(|proof| proof.commit.transactions + proof.prove.transactions).sum(),
+        l1_transactions: proofs
+            .iter()
+            .map(|proof| proof.commit.transactions + proof.prove.transactions)
+            .sum(),
         withdrawals_claimed,
         state_root,
         state_root_l1,
@@ -454,7 +508,11 @@ fn report(args: &DevnetArgs, outcome: &Outcome) {
         );
     }
     println!("state root of batch {}: {}", outcome.batches, outcome.state_root);
-    println!("the same on L1, where {} verified it: {}", settlement::PRESET, outcome.state_root_l1);
+    println!(
+        "the same on L1, where {} verified it: {}",
+        settlement::PRESET,
+        outcome.state_root_l1
+    );
 }
 
 /// Waits for all of them, all at once.
@@ -471,7 +529,11 @@ async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
             }
             std::task::Poll::Pending => true,
         });
-        if pending.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if pending.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
     results.sort_by_key(|(number, _)| *number);

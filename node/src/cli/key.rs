@@ -109,7 +109,11 @@ fn new(args: &NewArgs) -> Result<(), CliError> {
     let password = args.password.read()?;
     let file = match args.owner {
         Some(owner) => KeyFile::seal_account(&SecretKey::derive(&random()?), owner, &password, Cost::default()),
-        None => KeyFile::seal_l1(&L1Key::from_bytes(&random()?).map_err(unusable)?, &password, Cost::default()),
+        None => KeyFile::seal_l1(
+            &L1Key::from_bytes(&random()?).map_err(unusable)?,
+            &password,
+            Cost::default(),
+        ),
     };
     let file = file.map_err(unusable)?;
     file.create(&args.out).map_err(unusable)?;
@@ -124,7 +128,9 @@ fn show(holder: Holder, json: bool) {
             print(json, &value, || format!("address {address}\nowner   {owner}"));
         }
         Holder::L1(address) => {
-            print(json, &json!({ "l1_address": address.to_string() }), || format!("L1 address {address}"));
+            print(json, &json!({ "l1_address": address.to_string() }), || {
+                format!("L1 address {address}")
+            });
         }
     }
 }
@@ -136,7 +142,9 @@ fn from_wallet(args: &FromWalletArgs) -> Result<(), CliError> {
     };
     let [first, second] = &args.signature[..] else {
         if !args.signature.is_empty() {
-            return Err(CliError::Unusable("two signatures are needed: give --signature twice".to_owned()));
+            return Err(CliError::Unusable(
+                "two signatures are needed: give --signature twice".to_owned(),
+            ));
         }
         println!("{}", wallet::request(&rollup, args.number).to_json());
         return Ok(());

@@ -88,10 +88,16 @@ pub(crate) const TEMPLATE: &str = include_str!("../starling.toml");
 
 fn init(args: &InitArgs) -> Result<(), CliError> {
     use std::io::Write;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.config);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&args.config);
     file.and_then(|mut file| file.write_all(TEMPLATE.as_bytes()))
         .map_err(|error| CliError::Unusable(format!("{} cannot be written: {error}", args.config.display())))?;
-    println!("{} is written: fill in what stands between < and >", args.config.display());
+    println!(
+        "{} is written: fill in what stands between < and >",
+        args.config.display()
+    );
     Ok(())
 }
 
@@ -100,9 +106,13 @@ fn run_node(args: &RunArgs) -> Result<(), CliError> {
     logging::start(args.log);
     let password = args.password.read()?;
     // Opened once here, so that a wrong password is told before anything starts.
-    KeyFile::read(&checked.config.l1.key).and_then(|file| file.open_l1(&password)).map_err(unusable)?;
+    KeyFile::read(&checked.config.l1.key)
+        .and_then(|file| file.open_l1(&password))
+        .map_err(unusable)?;
     runtime()?
-        .block_on(process::run(checked, &password, |address| println!("listening on http://{address}")))
+        .block_on(process::run(checked, &password, |address| {
+            println!("listening on http://{address}")
+        }))
         .map_err(rejected)
 }
 

@@ -56,7 +56,9 @@ pub(crate) fn rpc_client(url: &str) -> Result<HttpClient, CliError> {
 
 /// L1.
 pub(crate) async fn l1_client(url: &str, key: Option<L1Key>) -> Result<EthersL1, CliError> {
-    EthersL1::connect(url, None, key, Settings::default()).await.map_err(unusable)
+    EthersL1::connect(url, None, key, Settings::default())
+        .await
+        .map_err(unusable)
 }
 
 /// A runtime for a command.

@@ -214,7 +214,9 @@ async fn deposit(args: &DepositArgs) -> Result<(), CliError> {
     let receipt = receipt.map_err(rejected)?;
     let hash = format!("0x{}", crate::l1::hex(&receipt.hash));
     let value = json!({ "l1_transaction": hash, "block": receipt.block, "gas": receipt.gas });
-    print(args.json, &value, || format!("queued in L1 block {} by transaction {hash}", receipt.block));
+    print(args.json, &value, || {
+        format!("queued in L1 block {} by transaction {hash}", receipt.block)
+    });
     Ok(())
 }
 
@@ -228,9 +230,17 @@ async fn transfer(args: &TransferArgs) -> Result<(), CliError> {
             return Ok(Operation::Transfer { to, address, amount });
         }
         let address: Address = args.to.parse().map_err(unusable)?;
-        let known = user.rpc.accounts_of(address.to_string()).await.map_err(|error| refused(error.into()))?;
+        let known = user
+            .rpc
+            .accounts_of(address.to_string())
+            .await
+            .map_err(|error| refused(error.into()))?;
         Ok(match known.first() {
-            Some(to) => Operation::Transfer { to: *to, address, amount },
+            Some(to) => Operation::Transfer {
+                to: *to,
+                address,
+                amount,
+            },
             None => Operation::Open { address, amount },
         })
     })
@@ -255,14 +265,23 @@ async fn send(
     let mut stage = Stage::Pending;
     let mut batch = None;
     if let Some(wanted) = args.wait {
-        let status = client::wait_for(&rpc, &id, wanted, Duration::from_secs(3_600)).await.map_err(refused)?;
+        let status = client::wait_for(&rpc, &id, wanted, Duration::from_secs(3_600))
+            .await
+            .map_err(refused)?;
         (stage, batch) = (status.stage, status.batch);
     }
     let value = json!({ "transaction": id, "fee": signed.transaction.fee.to_string(), "stage": stage, "batch": batch });
     print(args.json, &value, || {
         let batch = batch.map_or_else(String::new, |batch| format!(" in batch {batch}"));
-        let soft = if stage == Stage::Proven { "" } else { "; it can be taken back until it is proven" };
-        format!("transaction {id}, fee {} gwei: {stage:?}{batch}{soft}", signed.transaction.fee)
+        let soft = if stage == Stage::Proven {
+            ""
+        } else {
+            "; it can be taken back until it is proven"
+        };
+        format!(
+            "transaction {id}, fee {} gwei: {stage:?}{batch}{soft}",
+            signed.transaction.fee
+        )
     });
     Ok(())
 }
@@ -273,13 +292,19 @@ async fn claim(args: &ClaimArgs) -> Result<(), CliError> {
     let rpc = rpc_client(&args.rpc)?;
     let rollup = client::rollup_of(&rpc).await.map_err(refused)?;
     if rollup.chain_id != l1.chain_id().await.map_err(unusable)? {
-        return Err(CliError::Unusable("the operator's rollup is on another chain than --l1".to_owned()));
+        return Err(CliError::Unusable(
+            "the operator's rollup is on another chain than --l1".to_owned(),
+        ));
     }
     let contract = Rollup::new(&l1, rollup.contract);
-    let receipt = client::claim(&rpc, &contract, &args.transaction).await.map_err(refused)?;
+    let receipt = client::claim(&rpc, &contract, &args.transaction)
+        .await
+        .map_err(refused)?;
     let hash = format!("0x{}", crate::l1::hex(&receipt.hash));
     let value = json!({ "l1_transaction": hash, "block": receipt.block, "gas": receipt.gas });
-    print(args.json, &value, || format!("paid in L1 block {} by transaction {hash}", receipt.block));
+    print(args.json, &value, || {
+        format!("paid in L1 block {} by transaction {hash}", receipt.block)
+    });
     Ok(())
 }
 
@@ -287,9 +312,10 @@ async fn balance(args: &BalanceArgs) -> Result<(), CliError> {
     let rpc = rpc_client(&args.rpc)?;
     let indices = match (&args.index, &args.address) {
         (Some(index), _) => vec![*index],
-        (None, Some(address)) => {
-            rpc.accounts_of(address.to_string()).await.map_err(|error| refused(error.into()))?
-        }
+        (None, Some(address)) => rpc
+            .accounts_of(address.to_string())
+            .await
+            .map_err(|error| refused(error.into()))?,
         (None, None) => Vec::new(),
     };
     let mut accounts = Vec::new();
@@ -314,9 +340,14 @@ async fn balance(args: &BalanceArgs) -> Result<(), CliError> {
 async fn status(args: &StatusArgs) -> Result<(), CliError> {
     let rpc = rpc_client(&args.rpc)?;
     if let Some(id) = &args.transaction {
-        let status = rpc.transaction(id.clone()).await.map_err(|error| refused(error.into()))?;
+        let status = rpc
+            .transaction(id.clone())
+            .await
+            .map_err(|error| refused(error.into()))?;
         print(args.json, &json!(status), || {
-            let batch = status.batch.map_or_else(String::new, |batch| format!(", batch {batch}"));
+            let batch = status
+                .batch
+                .map_or_else(String::new, |batch| format!(", batch {batch}"));
             format!("{:?}{batch}", status.stage)
         });
         return Ok(());
@@ -334,7 +365,10 @@ async fn status(args: &StatusArgs) -> Result<(), CliError> {
             if status.proving { ", a proof is being made" } else { "" },
             status.accounts,
             status.waiting,
-            status.trouble.as_ref().map_or_else(String::new, |trouble| format!("\nL1: {trouble}")),
+            status
+                .trouble
+                .as_ref()
+                .map_or_else(String::new, |trouble| format!("\nL1: {trouble}")),
         )
     });
     Ok(())

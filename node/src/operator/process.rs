@@ -70,7 +70,12 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
         operations: config.sequencer.operations,
         age: config.age(),
     };
-    let sequencer = Sequencer::recover(journal.clone(), sealing, checked.fee_address, Mempool::new(config.mempool))?;
+    let sequencer = Sequencer::recover(
+        journal.clone(),
+        sealing,
+        checked.fee_address,
+        Mempool::new(config.mempool),
+    )?;
     let sequencer = shared(sequencer);
     let l1 = connect(&checked, key).await?;
     let (status, watched) = watch::channel(Status::default());
@@ -91,7 +96,15 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
     let pause = Duration::from_millis(config.l1.poll_ms);
     let settling = async {
         let mut settler = loop {
-            let new = Settler::new(l1.clone(), rollup, deployed, confirmations, journal.clone(), sequencer.clone(), status.clone());
+            let new = Settler::new(
+                l1.clone(),
+                rollup,
+                deployed,
+                confirmations,
+                journal.clone(),
+                sequencer.clone(),
+                status.clone(),
+            );
             match new.await {
                 Ok(settler) => break settler,
                 Err(SettleError::L1(error)) if error.is_transient() => {

@@ -5,12 +5,12 @@
 
 mod address;
 mod attack;
+mod checks;
 mod contract;
 mod differential;
 mod envelope;
 #[path = "../../../air/tests/it/evm.rs"]
 mod evm;
-mod checks;
 mod forge;
 mod kernel;
 mod keyfile;
