@@ -4,6 +4,7 @@
 
 CARGO ?= cargo
 
+# The tests start anvil, which comes with the contracts' packages.
 test: lint contracts
 	$(CARGO) test --workspace --locked
 
@@ -29,10 +30,9 @@ soak:
 bench:
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
 
-# Until the rollup runs: a program of the machine, run, proven with the settlement preset, and verified.
-devnet:
-	$(CARGO) build --locked -p starling-node
-	scripts/prove-example
+# A rollup on a development chain: deposits, signed transfers, proofs that a contract verifies, withdrawals; then it runs on.
+devnet: contracts/node_modules/.installed
+	$(CARGO) run --locked -p starling-node -- devnet --l1-port 8545 --rpc-port 8645
 
 fmt:
 	$(CARGO) fmt --all

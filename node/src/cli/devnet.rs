@@ -78,6 +78,8 @@ pub(crate) fn run(args: &DevnetArgs) -> Result<(), CliError> {
 struct Steps {
     bar: Option<indicatif::ProgressBar>,
     started: Instant,
+    /// What was told last, where there is no terminal to draw on.
+    last: std::cell::RefCell<String>,
 }
 
 impl Steps {
@@ -91,14 +93,20 @@ impl Steps {
         Self {
             bar,
             started: Instant::now(),
+            last: std::cell::RefCell::default(),
         }
     }
 
+    /// What goes on now. Without a terminal a line each time that it changes.
     fn now(&self, what: impl Into<String>) {
         let what = what.into();
         match &self.bar {
             Some(bar) => bar.set_message(what),
-            None => eprintln!("[{:>4} s] {what}", self.started.elapsed().as_secs()),
+            None if *self.last.borrow() != what => {
+                eprintln!("[{:>4} s] {what}", self.started.elapsed().as_secs());
+                self.last.replace(what);
+            }
+            None => {}
         }
     }
 
@@ -348,7 +356,9 @@ async fn session(
     let seed = random()?;
     let mut ids = Vec::new();
     for number in 0..args.transfers {
-        steps.now(format!("sending transfer {} of {}", number + 1, args.transfers));
+        if steps.bar.is_some() || number % 100 == 0 {
+            steps.now(format!("sending transfer {} of {}", number + 1, args.transfers));
+        }
         let from = number % USERS;
         let to = (from + 1 + usize::from(seed[number % 32]) % (USERS - 1)) % USERS;
         let operation = Operation::Transfer {
@@ -398,7 +408,6 @@ async fn settle(
     withdrawals: &[(String, L1Address)],
 ) -> Result<(), CliError> {
     let waiting = Instant::now();
-    let mut told = None;
     for id in ids.iter().chain(withdrawals.iter().map(|(id, _)| id)) {
         loop {
             let status = rpc.transaction(id.clone()).await.map_err(rejected)?;
@@ -419,9 +428,6 @@ async fn settle(
                 "batches: {} sealed, {} committed, {} proven{work}",
                 now.0, now.1, now.2
             ));
-            if told != Some(now) && steps.bar.is_some() {
-                told = Some(now);
-            }
             sleep(Duration::from_millis(500)).await;
         }
     }

@@ -8,6 +8,7 @@ mod devnet;
 mod io;
 mod key;
 mod node;
+mod onchain;
 mod progress;
 mod user;
 mod vm;

@@ -17,6 +17,7 @@ use starling_vm::field::{Felt, Word};
 use starling_vm::program_file;
 
 use super::CliError;
+use super::onchain::{OnchainArgs, verify_onchain};
 use super::io::{IoArgs, json_elements, parse_hash, read_bytes, read_program, show_elements, show_hash};
 use super::progress::with_progress;
 
@@ -29,6 +30,7 @@ const PROVE_EXAMPLES: &str = "Examples:
 const VERIFY_EXAMPLES: &str = "Examples:
   starling vm verify gcd.proof --program HASH --io vm/examples/gcd.json
   starling vm verify my.proof --program HASH --inputs 5 --outputs 25 --preset settle-100
+  starling vm verify my.proof --program HASH --outputs 25 --onchain --l1 http://127.0.0.1:8545
 The program hash is printed by `starling vm asm FILE`. Neither the program nor the advice is needed.";
 
 /// Assemble, run, prove and verify programs of the machine.
@@ -92,6 +94,8 @@ pub(crate) struct VerifyArgs {
     /// Presets that are accepted; may be given several times. All of 96 proven bits and more by default.
     #[arg(long)]
     preset: Vec<Preset>,
+    #[command(flatten)]
+    onchain: OnchainArgs,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -292,7 +296,14 @@ fn verify_proof(args: VerifyArgs) -> Result<(), CliError> {
             )));
         }
     };
+    let onchain = match args.onchain.wanted() {
+        true => Some(verify_onchain(&args.onchain, &statement, &bytes)?),
+        false => None,
+    };
     if args.json {
+        if let Some(onchain) = &onchain {
+            report["onchain"] = onchain.json();
+        }
         report["preset"] = json!(verified.preset.name());
         report["proven_bits"] = json!(verified.security.proven);
         report["conjectured_bits"] = json!(verified.security.conjectured);
@@ -301,6 +312,9 @@ fn verify_proof(args: VerifyArgs) -> Result<(), CliError> {
     } else {
         println!("accepted in {:.1} ms", seconds * 1e3);
         println!("preset   {}", security_line(verified.preset, &verified.security));
+        if let Some(onchain) = &onchain {
+            println!("{onchain}");
+        }
     }
     Ok(())
 }

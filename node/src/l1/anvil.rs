@@ -46,6 +46,9 @@ pub struct Anvil {
 /// The chain's id.
 pub const CHAIN_ID: u64 = 31_337;
 
+/// The key of a development chain's first account, which everybody knows: it comes from the mnemonic "test test .. junk".
+pub const FIRST_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
 impl Anvil {
     /// Starts a chain on a loopback address, with ten accounts of 10,000 ETH.
     ///

@@ -6,7 +6,7 @@ use starling_rollup::chain::word_bytes;
 use starling_rollup::kernel;
 
 use super::abi::{self, Artifact, EVALUATORS, ROLLUP, VERIFIER};
-use super::{L1, L1Error, Request};
+use super::{L1, L1Error, Receipt, Request};
 
 /// What a rollup is deployed with; see `Rollup.Parameters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,33 +57,56 @@ pub struct Deployment {
     pub gas: u64,
 }
 
-/// Deploys evaluators and verifier for proofs with the `settle-100` preset, then the rollup.
+/// A deployed verifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployedVerifier {
+    /// The verifier.
+    pub verifier: L1Address,
+    /// Its evaluators.
+    pub evaluators: Vec<L1Address>,
+    /// Gas of all of them.
+    pub gas: u64,
+}
+
+async fn create(l1: &dyn L1, artifact: &Artifact, arguments: &[u8]) -> Result<(L1Address, Receipt), L1Error> {
+    let data = [&artifact.bytecode[..], arguments].concat();
+    let receipt = l1.send(Request { to: None, data, value: 0 }).await?;
+    let missing = || L1Error::History(format!("{} was not created", artifact.name));
+    Ok((receipt.created.ok_or_else(missing)?, receipt))
+}
+
+/// Deploys evaluators and verifier for proofs with the `settle-100` preset.
+///
+/// # Errors
+/// When L1 does not take a contract.
+pub async fn deploy_verifier(l1: &dyn L1) -> Result<DeployedVerifier, L1Error> {
+    let mut gas = 0;
+    let mut evaluators = Vec::new();
+    for evaluator in EVALUATORS.iter() {
+        let (address, receipt) = create(l1, evaluator, &[]).await?;
+        evaluators.push(address);
+        gas += receipt.gas;
+    }
+    let addresses: Vec<[u8; 20]> = evaluators.iter().map(|address| address.0).collect();
+    let (verifier, receipt) = create(l1, &VERIFIER, &verifier_parameters().abi_encode(&addresses)).await?;
+    gas += receipt.gas;
+    Ok(DeployedVerifier {
+        verifier,
+        evaluators,
+        gas,
+    })
+}
+
+/// Deploys a verifier and a rollup.
 ///
 /// # Errors
 /// When L1 does not take a contract.
 pub async fn deploy(l1: &dyn L1, parameters: &Parameters) -> Result<Deployment, L1Error> {
-    let mut gas = 0;
-    let mut create = async |artifact: &Artifact, arguments: &[u8]| {
-        let data = [&artifact.bytecode[..], arguments].concat();
-        let receipt = l1
-            .send(Request {
-                to: None,
-                data,
-                value: 0,
-            })
-            .await?;
-        gas += receipt.gas;
-        let created = receipt
-            .created
-            .ok_or_else(|| L1Error::History(format!("{} was not created", artifact.name)))?;
-        Ok::<_, L1Error>((created, receipt.block))
-    };
-    let mut evaluators = Vec::new();
-    for evaluator in EVALUATORS.iter() {
-        evaluators.push(create(evaluator, &[]).await?.0);
-    }
-    let addresses: Vec<[u8; 20]> = evaluators.iter().map(|address| address.0).collect();
-    let (verifier, _) = create(&VERIFIER, &verifier_parameters().abi_encode(&addresses)).await?;
+    let DeployedVerifier {
+        verifier,
+        evaluators,
+        gas,
+    } = deploy_verifier(l1).await?;
     let Parameters {
         operator,
         bond,
@@ -104,12 +127,12 @@ pub async fn deploy(l1: &dyn L1, parameters: &Parameters) -> Result<Deployment, 
         abi::uint(freeze_window),
         abi::uint(queue_cap),
     ];
-    let (rollup, block) = create(&ROLLUP, &ethers_core::abi::encode(&tokens)).await?;
+    let (rollup, receipt) = create(l1, &ROLLUP, &ethers_core::abi::encode(&tokens)).await?;
     Ok(Deployment {
         rollup,
         verifier,
         evaluators,
-        block,
-        gas,
+        block: receipt.block,
+        gas: gas + receipt.gas,
     })
 }
