@@ -66,6 +66,18 @@ pub struct StarkAir<D> {
     messages: Vec<PublicMessage>,
 }
 
+impl<D> StarkAir<D> {
+    /// The AIR.
+    pub fn definition(&self) -> &D {
+        &self.definition
+    }
+
+    /// The verifier's side of the buses.
+    pub fn messages(&self) -> &[PublicMessage] {
+        &self.messages
+    }
+}
+
 impl<D: Definition> Air for StarkAir<D> {
     type BaseField = Felt;
     type PublicInputs = PublicInputs<D>;

@@ -8,7 +8,10 @@ use winter_crypto::hashers::Blake3_256;
 use winter_crypto::{DefaultRandomCoin, Digest, ElementHasher, Hasher};
 use winter_math::FieldElement;
 
+use crate::blake_eight::{BlakeEight, LittleEndian};
 use crate::keccak::tag;
+use crate::lanes::{self, Row, WIDTH};
+use crate::tree::{EightHasher, one_by_one};
 
 /// BLAKE3 with 256-bit digests and separated domains.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +82,51 @@ impl ElementHasher for Blake {
         }
         digest(*hasher.finalize().as_bytes())
     }
+}
+
+impl EightHasher for Blake {
+    fn hash_eight(words: &[Row]) -> [Self::Digest; WIDTH] {
+        if !lanes::are_wide() {
+            return one_by_one::<Self>(words);
+        }
+        let bytes = lanes::run(LittleEndian {
+            tag: tag::ELEMENTS,
+            elements: words,
+        });
+        digests(&bytes, 1 + 8 * words.len())
+    }
+
+    fn merge_eight(pairs: &[[Self::Digest; 2]; WIDTH]) -> [Self::Digest; WIDTH] {
+        if !lanes::are_wide() {
+            return core::array::from_fn(|lane| Self::merge(&pairs[lane]));
+        }
+        let strings = pairs.map(|pair| {
+            let mut bytes = [0; 72];
+            bytes[0] = tag::NODE;
+            bytes[1..33].copy_from_slice(&pair[0].as_bytes());
+            bytes[33..65].copy_from_slice(&pair[1].as_bytes());
+            bytes
+        });
+        let words: [Row; 9] = core::array::from_fn(|i| {
+            Row(strings.map(|string| {
+                let mut word = [0; 8];
+                word.copy_from_slice(&string[8 * i..8 * i + 8]);
+                u64::from_le_bytes(word)
+            }))
+        });
+        digests(&words, 65)
+    }
+}
+
+fn digests(words: &[Row], length: usize) -> [<Inner as Hasher>::Digest; WIDTH] {
+    let output = lanes::run(BlakeEight { words, length });
+    core::array::from_fn(|lane| {
+        let mut bytes = [0; 32];
+        for (bytes, row) in bytes.chunks_exact_mut(8).zip(&output) {
+            bytes.copy_from_slice(&row.0[lane].to_le_bytes());
+        }
+        digest(bytes)
+    })
 }
 
 fn digest(bytes: [u8; 32]) -> <Inner as Hasher>::Digest {

@@ -12,6 +12,10 @@ use winter_crypto::{Digest, ElementHasher, Hasher, RandomCoin, RandomCoinError};
 use winter_math::FieldElement;
 use winter_utils::{ByteReader, ByteWriter, Deserializable, DeserializationError, Serializable};
 
+use crate::keccak_eight::{BigEndian, KeccakEight, padded};
+use crate::lanes::{self, Row, WIDTH};
+use crate::tree::{EightHasher, one_by_one};
+
 /// First byte of what is hashed, by purpose.
 pub mod tag {
     /// A list of field elements: a row of a committed table, the out-of-domain values, the FRI remainder.
@@ -97,6 +101,21 @@ impl<const N: usize> Keccak<N> {
     }
 }
 
+impl<const N: usize> Keccak<N> {
+    fn cut_eight(words: &[Row]) -> [KeccakDigest<N>; WIDTH] {
+        let output = lanes::run(KeccakEight(words));
+        core::array::from_fn(|lane| {
+            let mut bytes = [0; 32];
+            for (bytes, row) in bytes.chunks_exact_mut(8).zip(&output) {
+                bytes.copy_from_slice(&row.0[lane].to_le_bytes());
+            }
+            let mut digest = [0; N];
+            digest.copy_from_slice(&bytes[..N]);
+            KeccakDigest(digest)
+        })
+    }
+}
+
 impl<const N: usize> Hasher for Keccak<N> {
     type Digest = KeccakDigest<N>;
 
@@ -130,6 +149,37 @@ impl<const N: usize> ElementHasher for Keccak<N> {
 
     fn hash_elements<E: FieldElement<BaseField = Felt>>(elements: &[E]) -> Self::Digest {
         Self::cut(absorb(tag::ELEMENTS, elements))
+    }
+}
+
+impl<const N: usize> EightHasher for Keccak<N> {
+    fn hash_eight(words: &[Row]) -> [KeccakDigest<N>; WIDTH] {
+        if !lanes::are_wide() {
+            return one_by_one::<Self>(words);
+        }
+        let words = lanes::run(BigEndian {
+            tag: tag::ELEMENTS,
+            elements: words,
+        });
+        Self::cut_eight(&words)
+    }
+
+    fn merge_eight(pairs: &[[KeccakDigest<N>; 2]; WIDTH]) -> [KeccakDigest<N>; WIDTH] {
+        if !lanes::are_wide() {
+            return core::array::from_fn(|lane| Self::merge(&pairs[lane]));
+        }
+        // Tag and two digests of at most 32 bytes, and a byte of padding.
+        let words = padded(
+            pairs.map(|pair| {
+                let mut bytes = [0; 66];
+                bytes[0] = tag::NODE;
+                bytes[1..=N].copy_from_slice(&pair[0].0);
+                bytes[N + 1..=2 * N].copy_from_slice(&pair[1].0);
+                bytes
+            }),
+            2 * N + 1,
+        );
+        Self::cut_eight(&words)
     }
 }
 

@@ -1,30 +1,32 @@
 //! From a run to a proof.
 
 use core::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Instant;
 
-use rayon::prelude::*;
 use starling_vm::executor::RunInputs;
 use starling_vm::field::Felt;
 use starling_vm::program::Program;
 use winter_air::{AuxRandElements, EvaluationFrame, PartitionOptions, ProofOptions, TraceInfo};
-use winter_crypto::{ElementHasher, MerkleTree, RandomCoin};
-use winter_math::{FieldElement, batch_inversion};
+use winter_crypto::RandomCoin;
+use winter_math::FieldElement;
 use winterfell::matrix::ColMatrix;
 use winterfell::{
-    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, DefaultConstraintCommitment,
-    DefaultConstraintEvaluator, DefaultTraceLde, Prover, ProverError, StarkDomain, Trace, TracePolyTable,
+    CompositionPoly, CompositionPolyTrace, ConstraintCompositionCoefficients, Prover, ProverError, StarkDomain, Trace,
+    TracePolyTable,
 };
 
 use crate::adapter::{PublicInputs, StarkAir};
+use crate::auxiliary;
 use crate::blake::{Blake, LocalCoin};
-use crate::bus::BusColumns;
 use crate::check::Statement;
-use crate::definition::{Definition, MainFrame};
+use crate::commitment::{ExtendedQuotients, ExtendedTrace, Segments};
+use crate::evaluator::TapeEvaluator;
 use crate::keccak::{Keccak, KeccakCoin};
 use crate::machine::{ChipSet, Machine};
 use crate::preset::{Flavour, Preset};
 use crate::trace::{self, ChipRows, TraceError};
+use crate::tree::{EightHasher, Tree};
 use crate::verifier::{self, Header};
 use crate::wire::{Codec, WireError};
 
@@ -155,7 +157,7 @@ fn prove_with<H, R>(
     preset: Preset,
 ) -> Result<Vec<u8>, ProveError>
 where
-    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    H: EightHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
 {
     let public = verifier::public_inputs(statement, chips, preset);
@@ -168,6 +170,7 @@ where
     let prover = MachineProver::<H, R> {
         public: public.clone(),
         options: preset.options(),
+        segments: Arc::default(),
         _types: PhantomData,
     };
     let proof = prover.prove(trace)?;
@@ -202,85 +205,30 @@ impl Trace for MachineTrace {
     }
 }
 
-/// Rows whose fractions are inverted together.
-const BATCH: usize = 1024;
-
-/// Fills the auxiliary columns: each one's sum of fractions, and the accumulator.
-pub fn aux_columns<E: FieldElement<BaseField = Felt>>(
-    machine: &Machine,
-    main: &ColMatrix<Felt>,
-    challenges: &[E],
-) -> Vec<Vec<E>> {
-    let (length, width, accumulator) = (main.num_rows(), machine.aux_width(), machine.accumulator());
-    let periodic = machine.periodic_columns();
-    let batches: Vec<Vec<E>> = (0..length)
-        .into_par_iter()
-        .step_by(BATCH)
-        .map(|first| {
-            let rows = first..(first + BATCH).min(length);
-            let mut numerators = Vec::with_capacity(rows.len() * width);
-            let mut denominators = Vec::with_capacity(rows.len() * width);
-            let mut current = vec![E::BaseField::ZERO; main.num_cols()];
-            let mut next = current.clone();
-            main.read_row_into(first, &mut next);
-            for row in rows {
-                core::mem::swap(&mut current, &mut next);
-                main.read_row_into((row + 1) % length, &mut next);
-                let periodic: Vec<E> = periodic.iter().map(|c| E::from(Felt::new(c[row % c.len()]))).collect();
-                let lift = |row: &[Felt]| row.iter().map(|x| E::from(*x)).collect::<Vec<E>>();
-                let (current, next) = (lift(&current), lift(&next));
-                let frame = MainFrame {
-                    current: &current,
-                    next: &next,
-                    periodic: &periodic,
-                };
-                let mut bus = BusColumns::new(challenges, width);
-                machine.messages::<E, E>(&frame, &mut bus);
-                for column in bus.columns() {
-                    let (n, d) = column.parts();
-                    numerators.push(n);
-                    denominators.push(d);
-                }
-            }
-            let inverses = batch_inversion(&denominators);
-            numerators.into_iter().zip(inverses).map(|(n, d)| n * d).collect()
-        })
-        .collect();
-    let mut columns = vec![vec![E::ZERO; length]; width];
-    let mut sum = E::ZERO;
-    for (row, values) in batches.iter().flat_map(|batch| batch.chunks_exact(width)).enumerate() {
-        for (column, value) in values.iter().enumerate() {
-            columns[column][row] = *value;
-        }
-        columns[accumulator][row] = sum;
-        sum += values.iter().fold(E::ZERO, |total, value| total + *value);
-    }
-    columns
-}
-
 // PROVER
 // ================================================================================================================
 
 struct MachineProver<H, R> {
     public: PublicInputs<Machine>,
     options: ProofOptions,
+    segments: Arc<Segments>,
     _types: PhantomData<(H, R)>,
 }
 
 impl<H, R> Prover for MachineProver<H, R>
 where
-    H: ElementHasher<BaseField = Felt> + Sync + Send,
+    H: EightHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
 {
     type BaseField = Felt;
     type Air = StarkAir<Machine>;
     type Trace = MachineTrace;
     type HashFn = H;
-    type VC = MerkleTree<H>;
+    type VC = Tree<H>;
     type RandomCoin = R;
-    type TraceLde<E: FieldElement<BaseField = Felt>> = DefaultTraceLde<E, H, MerkleTree<H>>;
-    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = DefaultConstraintEvaluator<'a, Self::Air, E>;
-    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = DefaultConstraintCommitment<E, H, MerkleTree<H>>;
+    type TraceLde<E: FieldElement<BaseField = Felt>> = ExtendedTrace<H>;
+    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> = TapeEvaluator<'a, Machine, E>;
+    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> = ExtendedQuotients<H>;
 
     fn get_pub_inputs(&self, _: &MachineTrace) -> PublicInputs<Machine> {
         self.public.clone()
@@ -295,9 +243,9 @@ where
         trace_info: &TraceInfo,
         main_trace: &ColMatrix<Felt>,
         domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
+        _: PartitionOptions,
     ) -> (Self::TraceLde<E>, TracePolyTable<E>) {
-        DefaultTraceLde::new(trace_info, main_trace, domain, partitions)
+        ExtendedTrace::new(trace_info, main_trace, domain, Arc::clone(&self.segments))
     }
 
     fn new_evaluator<'a, E: FieldElement<BaseField = Felt>>(
@@ -306,7 +254,7 @@ where
         challenges: Option<AuxRandElements<E>>,
         coefficients: ConstraintCompositionCoefficients<E>,
     ) -> Self::ConstraintEvaluator<'a, E> {
-        DefaultConstraintEvaluator::new(air, challenges, coefficients)
+        TapeEvaluator::new(air, Arc::clone(&self.segments), challenges, coefficients)
     }
 
     fn build_constraint_commitment<E: FieldElement<BaseField = Felt>>(
@@ -314,9 +262,9 @@ where
         composition: CompositionPolyTrace<E>,
         columns: usize,
         domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
+        _: PartitionOptions,
     ) -> (Self::ConstraintCommitment<E>, CompositionPoly<E>) {
-        DefaultConstraintCommitment::new(composition, columns, domain, partitions)
+        ExtendedQuotients::new(composition, columns, domain)
     }
 
     fn build_aux_trace<E: FieldElement<BaseField = Felt>>(
@@ -324,7 +272,7 @@ where
         trace: &MachineTrace,
         challenges: &AuxRandElements<E>,
     ) -> ColMatrix<E> {
-        ColMatrix::new(aux_columns(
+        ColMatrix::new(auxiliary::columns(
             &self.public.definition,
             &trace.main,
             challenges.rand_elements(),

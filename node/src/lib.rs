@@ -5,7 +5,12 @@
 //! page is `specs/node.md`.
 
 pub mod cli;
+pub mod client;
+pub mod config;
 pub mod l1;
+pub mod logging;
 pub mod mempool;
 pub mod operator;
+pub mod rebuild;
+pub mod rpc;
 pub mod store;

@@ -32,6 +32,7 @@ pub mod envelope;
 pub mod kernel;
 pub mod keyfile;
 pub mod l1_key;
+pub mod operations;
 pub mod record;
 pub mod rules;
 pub mod state;

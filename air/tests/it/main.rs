@@ -1,6 +1,7 @@
 //! Integration tests of the proof, one binary so that it links once.
 //!
 //! - `honest`, `samples`: runs that are provable; `wire`: the format of proofs; `presets`: what they are worth.
+//! - `reference`: the prover's own transforms, trees and evaluator give the proofs that winterfell's would.
 //! - `forge`, `lies`: tools for lying traces, and the lies.
 //! - `switches`: without any one of its constraints, boundary values and messages, the AIR would accept a lie.
 //! - `sweep`: single cells; `forgeries`: lies through the real prover; `mutations`: changed proofs.
@@ -24,6 +25,7 @@ mod machine;
 mod mutations;
 mod poseidon2;
 mod presets;
+mod reference;
 mod samples;
 mod settle;
 mod signature;

@@ -4,9 +4,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod devnet;
 mod io;
+mod key;
+mod node;
 mod progress;
+mod user;
 mod vm;
+mod wallet;
 
 /// Exit code of a command that says no: a run trapped, a proof was refused, outputs differ.
 const REJECTED: u8 = 1;
@@ -26,6 +31,17 @@ enum Command {
     /// Assemble, run, prove and verify programs of the machine.
     #[command(subcommand)]
     Vm(vm::VmCommand),
+    /// Run an operator, or rebuild a rollup's state from L1.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// Make and show keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(flatten)]
+    Wallet(wallet::WalletCommand),
+    /// Run a rollup on a development chain: deposits, transfers, proofs, withdrawals.
+    #[command(after_help = devnet::EXAMPLES)]
+    Devnet(devnet::DevnetArgs),
 }
 
 /// Why a command ended without success.
@@ -43,6 +59,10 @@ pub(crate) enum CliError {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Vm(command) => vm::run(command),
+        Command::Node(command) => node::run(command),
+        Command::Key(command) => key::run(command),
+        Command::Wallet(command) => wallet::run(command),
+        Command::Devnet(args) => devnet::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

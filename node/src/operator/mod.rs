@@ -1,6 +1,7 @@
 //! The operator: orders transactions, seals batches, commits them to L1, proves them, and settles the proofs.
 
 pub mod journal;
+pub mod process;
 pub mod proving;
 pub mod sequencer;
 pub mod settler;

@@ -5,18 +5,22 @@
 
 mod address;
 mod attack;
+mod checks;
 mod contract;
 mod differential;
 mod envelope;
 #[path = "../../../air/tests/it/evm.rs"]
 mod evm;
+mod forge;
 mod kernel;
 mod keyfile;
+mod lies;
 mod record;
 mod settlement;
 mod spec;
 mod transaction;
 mod tree;
+mod walk_lies;
 mod wallet;
 mod world;
 

@@ -1,0 +1,497 @@
+//! JSON-RPC: what users ask an operator. The schema is in `specs/node.md`.
+//!
+//! Numbers below 2^53 are JSON numbers; amounts are decimal strings of gwei, digests `0x` and hexadecimal digits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use jsonrpsee::proc_macros::rpc;
+use jsonrpsee::server::{ServerBuilder, ServerConfig, ServerHandle};
+use jsonrpsee::types::ErrorObjectOwned;
+use serde::{Deserialize, Serialize};
+use starling_air::settlement;
+use starling_rollup::address::Address;
+use starling_rollup::envelope::TransactionId;
+use starling_rollup::operations;
+use starling_rollup::rules::Refusal;
+use starling_rollup::transaction::SignedTransaction;
+use starling_vm::field::Word;
+use tokio::sync::watch;
+
+use crate::l1::{L1, hex};
+use crate::operator::hex_word;
+use crate::operator::journal::JournalError;
+use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
+use crate::operator::settler::{Spent, Status};
+
+/// Bytes of a request: far more than any of these needs.
+const MAX_REQUEST: u32 = 64 << 10;
+
+/// How far a transaction or a batch has come. Everything before `proven` can still be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Never accepted, or dropped.
+    Unknown,
+    /// Accepted and on the operator's disk.
+    Pending,
+    /// In a batch that is not on L1 yet.
+    Sealed,
+    /// In a batch whose data is on L1.
+    Committed,
+    /// In a batch whose proof L1 has verified.
+    Proven,
+}
+
+/// `starling_transaction`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionStatus {
+    /// How far it has come.
+    pub stage: Stage,
+    /// The batch.
+    pub batch: Option<u64>,
+    /// Its position among the batch's operations, the queue's entries counted: what a claim on L1 names.
+    pub position: Option<u64>,
+}
+
+/// `starling_account`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountInfo {
+    /// Its index.
+    pub index: u32,
+    /// Its address.
+    pub address: String,
+    /// Its nonce after the last sealed batch.
+    pub nonce: u32,
+    /// Its balance after the last sealed batch, in gwei.
+    pub balance: String,
+    /// The nonce that its next transaction needs, after all that wait.
+    pub next_nonce: u32,
+    /// Its balance after all operations accepted into the batch that is being filled.
+    pub soft_balance: String,
+    /// The last sealed batch.
+    pub batch: u64,
+    /// How far that batch has come.
+    pub stage: Stage,
+    /// The state root after it.
+    pub root: String,
+    /// The next free index after it.
+    pub next_index: u64,
+    /// The siblings of its leaf, lowest first.
+    pub siblings: Vec<String>,
+}
+
+/// `starling_batch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchStatus {
+    /// Its number.
+    pub number: u64,
+    /// How far it has come.
+    pub stage: Stage,
+    /// State root after it.
+    pub root: String,
+    /// Chain digest after it.
+    pub digest: String,
+    /// When it was sealed, in seconds since 1970.
+    pub sealed_at: u64,
+    /// Queue entries in it.
+    pub entries: usize,
+    /// Ids of its transactions.
+    pub transactions: Vec<String>,
+    /// Words of its data.
+    pub words: usize,
+}
+
+/// `starling_operation`: what a claim on L1 needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationProof {
+    /// The operation's words.
+    pub words: Vec<String>,
+    /// The siblings of its leaf in the batch's tree, lowest first.
+    pub path: Vec<String>,
+    /// How far the batch has come.
+    pub stage: Stage,
+}
+
+/// `starling_feeQuote`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeeQuote {
+    /// The fee that covers an operation now, in gwei.
+    pub fee: String,
+    /// Wei a gas on L1, which it is made from.
+    pub l1_gas_price: String,
+    /// L1 gas of the operation's data.
+    pub data_gas: u64,
+    /// Its share of the gas of commit and proof.
+    pub proof_gas: u64,
+}
+
+/// `starling_status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// This program's version.
+    pub version: String,
+    /// L1's chain id.
+    pub chain_id: u64,
+    /// The rollup contract.
+    pub rollup: String,
+    /// The newest L1 block seen.
+    pub l1_block: u64,
+    /// The last sealed batch.
+    pub sealed: u64,
+    /// The last committed one.
+    pub committed: u64,
+    /// The last proven one.
+    pub proven: u64,
+    /// Whether a proof is being made.
+    pub proving: bool,
+    /// Transactions that wait.
+    pub waiting: usize,
+    /// Accounts.
+    pub accounts: u64,
+    /// State root after the last sealed batch.
+    pub root: String,
+    /// What is wrong with L1, while it is.
+    pub trouble: Option<String>,
+}
+
+/// An element of `starling_proofs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofInfo {
+    /// The first batch that it covers.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// Whether L1 has verified it.
+    pub settled: bool,
+    /// Signed operations in its batches.
+    pub operations: usize,
+    /// Rows of its trace.
+    pub rows: u64,
+    /// Milliseconds that it took.
+    pub prove_ms: u64,
+    /// The process's peak memory then, in bytes.
+    pub peak_bytes: u64,
+    /// Its length in bytes.
+    pub bytes: usize,
+    /// Its preset.
+    pub preset: String,
+    /// Its proven bits of security.
+    pub proven_bits: u32,
+    /// L1 transactions and gas of its batches' commits, as far as this process sent them.
+    pub commit: Gas,
+    /// L1 transactions and gas of the proof.
+    pub prove: Gas,
+}
+
+/// What L1 took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gas {
+    /// Transactions.
+    pub transactions: u64,
+    /// Gas.
+    pub gas: u64,
+}
+
+fn gas(spent: &[Spent], first: u64, last: u64) -> Gas {
+    let within = spent.iter().filter(|spent| (first..=last).contains(&spent.batch));
+    within.fold(Gas::default(), |sum, spent| Gas {
+        transactions: sum.transactions + spent.transactions,
+        gas: sum.gas + spent.gas,
+    })
+}
+
+/// The methods.
+#[rpc(server, client, namespace = "starling")]
+pub trait Api {
+    /// Submits a signed transaction: its envelope, `0x` and hexadecimal digits. Gives its id. It is on the operator's disk then.
+    #[method(name = "submit")]
+    async fn submit(&self, envelope: String) -> RpcResult<String>;
+
+    /// How far a transaction has come.
+    #[method(name = "transaction")]
+    async fn transaction(&self, id: String) -> RpcResult<TransactionStatus>;
+
+    /// An account, with its Merkle proof.
+    #[method(name = "account")]
+    async fn account(&self, index: u32) -> RpcResult<Option<AccountInfo>>;
+
+    /// The indices of an address's accounts.
+    #[method(name = "accountsOf")]
+    async fn accounts_of(&self, address: String) -> RpcResult<Vec<u32>>;
+
+    /// A batch.
+    #[method(name = "batch")]
+    async fn batch(&self, number: u64) -> RpcResult<Option<BatchStatus>>;
+
+    /// An operation of a batch, with its Merkle proof.
+    #[method(name = "operation")]
+    async fn operation(&self, batch: u64, position: u64) -> RpcResult<Option<OperationProof>>;
+
+    /// What an operation with so many words of data costs now.
+    #[method(name = "feeQuote")]
+    async fn fee_quote(&self, words: u64) -> RpcResult<FeeQuote>;
+
+    /// The proofs that end at batch `from` or later, earliest first; at most 100.
+    #[method(name = "proofs")]
+    async fn proofs(&self, from: u64) -> RpcResult<Vec<ProofInfo>>;
+
+    /// The node.
+    #[method(name = "status")]
+    async fn status(&self) -> RpcResult<NodeStatus>;
+}
+
+/// Error codes.
+pub mod code {
+    /// The request does not parse.
+    pub const MALFORMED: i32 = -32_602;
+    /// The operator's disk or memory failed.
+    pub const INTERNAL: i32 = -32_603;
+    /// The rules or the pool refuse the transaction.
+    pub const REFUSED: i32 = -32_000;
+    /// L1 does not answer.
+    pub const L1: i32 = -32_001;
+}
+
+fn error(code: i32, reason: impl ToString) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(code, reason.to_string(), None::<()>)
+}
+
+/// The operator's side.
+pub struct Server {
+    sequencer: SharedSequencer,
+    status: watch::Receiver<Status>,
+    l1: Arc<dyn L1>,
+    /// Operations that a batch is sealed at: they share its proof.
+    batch_operations: u64,
+    rollup_word: Word,
+}
+
+impl Server {
+    /// A server of this operator.
+    pub fn new(
+        sequencer: SharedSequencer,
+        status: watch::Receiver<Status>,
+        l1: Arc<dyn L1>,
+        batch_operations: usize,
+        rollup_word: Word,
+    ) -> Self {
+        Self {
+            sequencer,
+            status,
+            l1,
+            batch_operations: batch_operations as u64,
+            rollup_word,
+        }
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// When the address cannot be listened at.
+    pub async fn listen(self, at: SocketAddr, connections: u32) -> std::io::Result<(SocketAddr, ServerHandle)> {
+        let config = ServerConfig::builder()
+            .max_connections(connections)
+            .max_request_body_size(MAX_REQUEST)
+            .max_response_body_size(16 << 20)
+            .build();
+        let server = ServerBuilder::new().set_config(config).build(at).await?;
+        let address = server.local_addr()?;
+        Ok((address, server.start(self.into_rpc())))
+    }
+
+    fn stage(&self, batch: u64) -> Stage {
+        let status = self.status.borrow();
+        match batch {
+            _ if batch <= status.proven => Stage::Proven,
+            _ if batch <= status.committed => Stage::Committed,
+            _ => Stage::Sealed,
+        }
+    }
+}
+
+/// Gas of a commit and of the transactions of one proof, measured (`specs/l1.md`); a fee quote shares it among a batch.
+const BATCH_GAS: u64 = 7_600_000;
+/// Gas that an operation's execution in a commit takes.
+const OPERATION_GAS: u64 = 500;
+/// Gas of a word's calldata.
+const WORD_GAS: u64 = 8 * 16;
+
+#[async_trait]
+impl ApiServer for Server {
+    async fn submit(&self, envelope: String) -> RpcResult<String> {
+        let signed = SignedTransaction::from_hex(&envelope).map_err(|reason| error(code::MALFORMED, reason))?;
+        let word = self.rollup_word;
+        let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
+        let signed = checked
+            .map_err(|reason| error(code::INTERNAL, reason))?
+            .map_err(|reason| error(code::REFUSED, Refusal::Signature(reason)))?;
+        let accepted = self.sequencer.lock().await.submit(signed);
+        match accepted {
+            Ok(id) => Ok(id.to_string()),
+            Err(SubmitError::Journal(reason)) => Err(error(code::INTERNAL, reason)),
+            Err(reason) => Err(error(code::REFUSED, reason)),
+        }
+    }
+
+    async fn transaction(&self, id: String) -> RpcResult<TransactionStatus> {
+        let id: TransactionId = id.parse().map_err(|reason| error(code::MALFORMED, reason))?;
+        let place = self
+            .sequencer
+            .lock()
+            .await
+            .place(&id)
+            .map_err(|reason| error(code::INTERNAL, reason))?;
+        Ok(match place {
+            None => TransactionStatus {
+                stage: Stage::Unknown,
+                batch: None,
+                position: None,
+            },
+            Some(Place::Pending) => TransactionStatus {
+                stage: Stage::Pending,
+                batch: None,
+                position: None,
+            },
+            Some(Place::Sealed {
+                batch,
+                position,
+                entries,
+            }) => TransactionStatus {
+                stage: self.stage(batch),
+                batch: Some(batch),
+                position: Some(u64::from(entries) + u64::from(position)),
+            },
+        })
+    }
+
+    async fn account(&self, index: u32) -> RpcResult<Option<AccountInfo>> {
+        let sequencer = self.sequencer.lock().await;
+        let Some((account, path)) = sequencer.account(index) else {
+            return Ok(None);
+        };
+        let (soft, next_nonce) = sequencer.soft_account(index).unwrap_or((account, account.nonce));
+        let batch = sequencer.last();
+        Ok(Some(AccountInfo {
+            index,
+            address: account.address.to_string(),
+            nonce: account.nonce,
+            balance: account.balance.to_string(),
+            next_nonce,
+            soft_balance: soft.balance.to_string(),
+            batch,
+            stage: self.stage(batch),
+            root: hex_word(&sequencer.state().root()),
+            next_index: sequencer.state().next(),
+            siblings: path.siblings.iter().map(hex_word).collect(),
+        }))
+    }
+
+    async fn accounts_of(&self, address: String) -> RpcResult<Vec<u32>> {
+        let address: Address = address.parse().map_err(|reason| error(code::MALFORMED, reason))?;
+        Ok(self.sequencer.lock().await.indices(&address))
+    }
+
+    async fn batch(&self, number: u64) -> RpcResult<Option<BatchStatus>> {
+        let journal = self.sequencer.lock().await.journal().clone();
+        let sealed = journal.sealed(number).map_err(|reason| error(code::INTERNAL, reason))?;
+        Ok(sealed.map(|sealed| BatchStatus {
+            number,
+            stage: self.stage(number),
+            root: hex_word(&sealed.root),
+            digest: hex_word(&sealed.digest),
+            sealed_at: sealed.sealed_at,
+            entries: sealed.batch.entries.len(),
+            transactions: sealed
+                .batch
+                .transactions
+                .iter()
+                .map(|signed| journal.id(signed).to_string())
+                .collect(),
+            words: sealed.batch.data().to_words().len(),
+        }))
+    }
+
+    async fn operation(&self, batch: u64, position: u64) -> RpcResult<Option<OperationProof>> {
+        let journal = self.sequencer.lock().await.journal().clone();
+        let sealed = journal.sealed(batch).map_err(|reason| error(code::INTERNAL, reason))?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let all = operations::operations(&sealed.batch.data());
+        let Ok(position) = usize::try_from(position) else {
+            return Ok(None);
+        };
+        Ok(operations::path(&all, position).map(|path| OperationProof {
+            words: all[position].iter().map(|word| format!("0x{word:016x}")).collect(),
+            path: path.iter().map(|hash| format!("0x{}", hex(hash))).collect(),
+            stage: self.stage(batch),
+        }))
+    }
+
+    async fn fee_quote(&self, words: u64) -> RpcResult<FeeQuote> {
+        let head = self.l1.head().await.map_err(|reason| error(code::L1, reason))?;
+        // Half as much again: the base fee may rise by an eighth a block until the batch is committed and proven.
+        let price = head.base_fee.saturating_add(1_000_000_000);
+        let price = price.saturating_add(price / 2);
+        let data_gas = words.min(1 << 14) * WORD_GAS + OPERATION_GAS;
+        let proof_gas = BATCH_GAS / self.batch_operations.max(1);
+        let wei = u128::from(data_gas + proof_gas).saturating_mul(price);
+        Ok(FeeQuote {
+            fee: wei.div_ceil(1_000_000_000).to_string(),
+            l1_gas_price: price.to_string(),
+            data_gas,
+            proof_gas,
+        })
+    }
+
+    async fn proofs(&self, from: u64) -> RpcResult<Vec<ProofInfo>> {
+        let journal = self.sequencer.lock().await.journal().clone();
+        let status = self.status.borrow().clone();
+        let internal = |reason: JournalError| error(code::INTERNAL, reason);
+        let mut found = Vec::new();
+        for proof in journal.proofs(from).map_err(internal)?.into_iter().take(100) {
+            let (first, last) = (proof.first, proof.last);
+            let mut operations = 0;
+            for number in first..=last {
+                let sealed = journal.sealed(number).map_err(internal)?;
+                operations += sealed.map_or(0, |sealed| sealed.batch.transactions.len());
+            }
+            let security = settlement::PRESET.security(settlement::CHIPS, proof.rows.max(1).ilog2());
+            found.push(ProofInfo {
+                first,
+                last,
+                settled: last <= status.proven,
+                operations,
+                rows: proof.rows,
+                prove_ms: proof.prove_ms,
+                peak_bytes: proof.peak_bytes,
+                bytes: proof.bytes.len(),
+                preset: settlement::PRESET.to_string(),
+                proven_bits: security.proven,
+                commit: gas(&status.commits, first, last),
+                prove: gas(&status.proofs, last, last),
+            });
+        }
+        Ok(found)
+    }
+
+    async fn status(&self) -> RpcResult<NodeStatus> {
+        let sequencer = self.sequencer.lock().await;
+        let status = self.status.borrow().clone();
+        let (pool, open) = sequencer.waiting();
+        Ok(NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            chain_id: sequencer.rollup().chain_id,
+            rollup: sequencer.rollup().contract.to_string(),
+            l1_block: status.l1_block,
+            sealed: sequencer.last(),
+            committed: status.committed,
+            proven: status.proven,
+            proving: status.proving,
+            waiting: pool + open,
+            accounts: sequencer.state().next(),
+            root: hex_word(&sequencer.state().root()),
+            trouble: status.trouble,
+        })
+    }
+}
