@@ -112,7 +112,8 @@ abstract contract Inbox is Ledger {
                 // Without the last word, which the batch adds.
                 hash := keccak256(source, sub(size, 8))
             }
-            if (next >= queueLength || (_entries[next] ^ uint256(hash)) >> TIME_BITS != 0) revert Inbox__Entry(next);
+            // An entry that is not there is zero, which no hash is.
+            if ((_entries[next] ^ uint256(hash)) >> TIME_BITS != 0) revert Inbox__Entry(next);
             source += size;
         }
         if (count < QUEUE_CAP && next < queueLength && queuedAt(next) + QUEUE_WINDOW < block.timestamp) {

@@ -201,6 +201,51 @@ contract RollupCommitTest is RollupFixture {
         rollup.commit{ value: BOND }(digest, data, 0);
     }
 
+    function _refusedData(bytes memory data, bytes4 selector) private {
+        vm.deal(OPERATOR, BOND);
+        vm.prank(OPERATOR);
+        vm.expectPartialRevert(selector);
+        rollup.commit{ value: BOND }(0, data, 0);
+    }
+
+    function test_TheDataIsAsLongAsItSays() external {
+        bytes memory data = _data(0, _list(_transfer(1, 2)));
+        assert(data.length == 64);
+        bytes4 selector = BatchData.BatchData__Length.selector;
+        _refusedData("", selector);
+        _refusedData(abi.encodePacked(data, bytes32(0)), selector);
+        _refusedData(abi.encodePacked(data, uint64(0)), selector);
+        for (uint8 length = 0; length < 12; ++length) {
+            data[7] = bytes1(length);
+            if (length < 3 || length > 8 || length == 4) _refusedData(data, selector);
+        }
+        data[7] = bytes1(uint8(5));
+        data[0] = bytes1(uint8(1));
+        _refusedData(data, selector);
+    }
+
+    function test_WordsBehindTheLastAreZero() external {
+        for (uint256 place = 40; place < 64; ++place) {
+            bytes memory data = _data(0, _list(_transfer(1, 2)));
+            data[place] = 0x01;
+            _refusedData(data, BatchData.BatchData__Padding.selector);
+        }
+    }
+
+    function testFuzz_EveryWordIsCanonical(uint8 count, uint8 where, uint32 above) external {
+        bytes[] memory operations = new bytes[](uint256(count) % 20 + 1);
+        for (uint256 i = 0; i < operations.length; ++i) {
+            operations[i] = _transfer(uint32(i), uint32(i + 1));
+        }
+        bytes memory data = _data(0, operations);
+        uint64 word = 0xffffffff00000001 + uint64(above) % 0xffffffff;
+        uint256 offset = 8 * (3 + uint256(where) % (2 * operations.length));
+        for (uint256 i = 0; i < 8; ++i) {
+            data[offset + i] = bytes8(word)[i];
+        }
+        _refusedData(data, BatchData.BatchData__NotCanonical.selector);
+    }
+
     function test_OnlySoManyBatchesWait() external {
         for (uint256 i = 0; i < rollup.MAX_UNPROVEN(); ++i) {
             _commitNothing();
@@ -623,6 +668,8 @@ contract RollupFreezeTest is RollupFixture {
         assert(!rollup.accountProven(1, auth, 6, 70, 1, siblings));
         assert(!rollup.accountProven(0, auth, 6, 70, 2, siblings));
         assert(!rollup.accountProven(0, bytes32(uint256(1)), 6, 70, 1, siblings));
+        vm.expectPartialRevert(Poseidon2.Poseidon2__NotCanonical.selector);
+        rollup.accountProven(0, bytes32(type(uint256).max), 6, 70, 1, siblings);
 
         vm.expectPartialRevert(Rollup.Rollup__NotFrozen.selector);
         rollup.escape(0, _key, OWNER, 6, 70, 1, siblings);

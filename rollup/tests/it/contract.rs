@@ -334,13 +334,21 @@ fn malformed_data_is_refused() {
         wrong[0] = said;
         refused(&mut rollup, &calldata(&wrong), &claim, length);
     }
-    // Words behind the last.
-    for (extra, record) in [1, 2, 3].into_iter().zip(1..) {
-        let mut wrong = data(&records[..record], &[]);
-        wrong.extend(vec![0; (4 - wrong.len() % 4) % 4]);
-        let end = wrong.len();
-        if wrong[0] as usize + extra <= end && wrong[0] as usize != end {
-            wrong[end - 1] = 1;
+    // Words behind the last: three, two and one of them.
+    let (from, fee) = (1, 2);
+    let transfer = Body::Transfer { to: 3, amount: 4 };
+    let rekey = Body::Rekey {
+        address: Address::from_word(claim),
+    };
+    let [transfer, rekey] = [transfer, rekey].map(|body| Record { from, fee, body }.encode());
+    for records in [vec![transfer], vec![rekey.clone()], vec![]] {
+        let words = data(&records, &[]);
+        let padded = words.len().next_multiple_of(4);
+        assert_ne!(words.len(), padded);
+        for at in words.len()..padded {
+            let mut wrong = words.clone();
+            wrong.resize(padded, 0);
+            wrong[at] = 1;
             refused(&mut rollup, &calldata(&wrong), &claim, "BatchData__Padding()");
         }
     }
@@ -368,11 +376,7 @@ fn malformed_data_is_refused() {
         wrong[4] = wrong[4] & !15 | tag;
         refused(&mut rollup, &calldata(&wrong), &claim, "Operations__Tag(uint256)");
     }
-    let rekey = Body::Rekey {
-        address: Address::from_word(claim),
-    };
-    let (from, fee) = (1, 2);
-    let mut cut = Record { from, fee, body: rekey }.encode();
+    let mut cut = rekey;
     for _ in 0..5 {
         cut.pop();
         let outcome = rollup.commit(&data(&[vec![1, 1], cut.clone()], &[]), &claim);
