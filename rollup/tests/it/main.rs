@@ -10,6 +10,7 @@ mod forge;
 mod kernel;
 mod keyfile;
 mod lies;
+mod proof;
 mod record;
 mod spec;
 mod transaction;
