@@ -1,18 +1,26 @@
 //! The kernel and the native rules: the same roots, digests and refusals.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use starling_rollup::account::AMOUNT_LIMIT;
 use starling_rollup::batch::{Batch, OpenBatch};
 use starling_rollup::chain;
 use starling_rollup::data::{BatchData, from_calldata, to_calldata};
+use starling_rollup::entry::{Entry, Kind};
 use starling_rollup::kernel::program;
 use starling_rollup::kernel::witness::{Start, Witness, lawless_witness, witness};
+use starling_rollup::record::{LAYOUTS, Record, TAG_BITS, layout};
+use starling_rollup::rules::Refusal;
 use starling_rollup::state::State;
+use starling_rollup::transaction::{Operation, SignedTransaction, Transaction};
+use starling_rollup::tree::CAPACITY;
 use starling_vm::executor::{Outcome, run};
 use starling_vm::field::Felt;
 use starling_vm::trap::Trap;
 
-use crate::world::{cases, entry, operation, start, state, word};
+use crate::world::{address, cases, entry, key_of, operation, sign, start, state, word};
 
 /// Runs the kernel.
 pub(crate) fn kernel(witness: &Witness) -> Result<Outcome, Box<Trap>> {
@@ -74,7 +82,7 @@ fn agree(before: &State, start: &Start, batches: &[Batch], after: &State) {
 #[test]
 fn random_batches_agree() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let (mut proven, mut operations) = (0, 0);
+    let (mut proven, mut seen) = (0, BTreeMap::new());
     while proven < cases(1_000) {
         let count = rng.random_range(0..40);
         let before = state(&mut rng, count);
@@ -85,9 +93,17 @@ fn random_batches_agree() {
         };
         agree(&before, &start, &batches, &after);
         proven += batches.len();
-        operations += batches.iter().map(|batch| batch.transactions.len()).sum::<usize>();
+        for batch in &batches {
+            let data = batch.data();
+            let entries = data.entries.iter().map(|(entry, moved)| entry.encode(*moved));
+            for words in entries.chain(data.records.iter().map(Record::encode)) {
+                let layout = layout(words[1] & ((1 << TAG_BITS) - 1)).unwrap();
+                *seen.entry(layout.name).or_insert(0) += 1;
+            }
+        }
     }
-    println!("{proven} batches, {operations} operations");
+    println!("{proven} batches, {seen:?}");
+    assert_eq!(seen.len(), LAYOUTS.len(), "records of all kinds are proven");
 }
 
 #[test]
@@ -114,18 +130,116 @@ fn long_batches_agree() {
     }
 }
 
+/// A refusal without its numbers.
+fn kind(refusal: &Refusal) -> String {
+    let text = format!("{refusal:?}");
+    text.split([' ', '(']).next().unwrap_or_default().into()
+}
+
+/// As [operation], most often with something wrong; with the state that it is wrong in and the batch before it.
+fn hostile(rng: &mut ChaCha8Rng, before: &State) -> Option<(State, OpenBatch, SignedTransaction)> {
+    let wrong = rng.random_range(0..14);
+    let mut accounts = before.accounts().to_vec();
+    match wrong {
+        0 => accounts.iter_mut().for_each(|account| account.nonce = u32::MAX),
+        1 => accounts
+            .iter_mut()
+            .for_each(|account| account.balance = AMOUNT_LIMIT - 1),
+        _ => {}
+    }
+    let next = if wrong == 2 { CAPACITY } else { before.next() };
+    let state = State::with_next(accounts, next);
+    let spends = |index: usize, fee, operation| {
+        let from = index as u32;
+        let nonce = state.accounts()[index].nonce;
+        let transaction = Transaction {
+            from,
+            nonce,
+            fee,
+            operation,
+        };
+        sign(transaction, index)
+    };
+    let rekey = |k| Operation::Rekey { address: address(k) };
+    let mut open = OpenBatch::new(&state, 0);
+    let signed = match wrong {
+        1 if state.accounts().len() > 1 => {
+            let all = spends(0, AMOUNT_LIMIT - 1, rekey(0));
+            open.apply(&state, &word(), &all).unwrap();
+            spends(1, rng.random_range(1..AMOUNT_LIMIT), rekey(1))
+        }
+        2 => {
+            let address = address(1);
+            spends(0, 0, Operation::Open { address, amount: 0 })
+        }
+        _ => {
+            (open, _) = fill(rng, &state, 0, 4);
+            operation(rng, &state, &open)?
+        }
+    };
+    let SignedTransaction {
+        mut transaction,
+        signature,
+        ..
+    } = signed;
+    let k = key_of(&open.overlay().account(&state, transaction.from)?.address)?;
+    let (absent, other) = (
+        open.overlay().next() as u32 + rng.random_range(0..3),
+        rng.random_range(0..64),
+    );
+    let too_large = AMOUNT_LIMIT + rng.random_range(0..AMOUNT_LIMIT / 2);
+    let signed = match (wrong, &mut transaction.operation) {
+        (3, _) => sign(transaction, k + 1),
+        (4, _) => {
+            transaction.nonce += rng.random_range(1..3);
+            sign(transaction, k)
+        }
+        (5, _) => {
+            transaction.from = absent;
+            sign(transaction, k)
+        }
+        (6, Operation::Transfer { to, .. }) => {
+            *to = absent;
+            sign(transaction, k)
+        }
+        (7, Operation::Transfer { address: named, .. }) => {
+            *named = address(other);
+            sign(transaction, k)
+        }
+        (
+            8,
+            Operation::Transfer { amount, .. } | Operation::Open { amount, .. } | Operation::Withdraw { amount, .. },
+        ) => {
+            *amount = too_large;
+            sign(transaction, k)
+        }
+        (9, _) => {
+            transaction.fee = too_large;
+            sign(transaction, k)
+        }
+        (10, _) => {
+            transaction.fee ^= 1;
+            SignedTransaction {
+                signature,
+                ..sign(transaction, k)
+            }
+        }
+        _ => signed,
+    };
+    Some((state, open, signed))
+}
+
 /// Whatever the rules refuse the kernel refuses too: the refused operation is put into the batch all the same, with the
 /// advice that a run of it would need.
 #[test]
 fn what_the_rules_refuse_the_kernel_traps_on() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let mut refused = 0;
-    while refused < cases(500) {
+    let mut refused = BTreeMap::new();
+    while refused.values().sum::<usize>() < cases(1_000) {
         let count = rng.random_range(1..12);
         let before = state(&mut rng, count);
         let start = start(&mut rng);
-        let (open, _) = fill(&mut rng, &before, 0, 4);
-        let Some(signed) = operation(&mut rng, &before, &open) else {
+        let Some((before, open, signed)) = hostile(&mut rng, &before) else {
             continue;
         };
         let Err(refusal) = open.clone().apply(&before, &word(), &signed) else {
@@ -136,7 +250,46 @@ fn what_the_rules_refuse_the_kernel_traps_on() {
         let witness = lawless_witness(&before, &start, &[batch]).unwrap();
         let outcome = kernel(&witness);
         assert!(outcome.is_err(), "the kernel allows what the rules refuse: {refusal}");
-        refused += 1;
+        *refused.entry(kind(&refusal)).or_insert(0) += 1;
+    }
+    println!("{refused:?}");
+    let kinds = [
+        "FeeOverflow",
+        "Funds",
+        "NoSuchAccount",
+        "Nonce",
+        "NonceExhausted",
+        "NotTheOwner",
+        "Overflow",
+        "Recipient",
+        "Signature",
+        "TooLarge",
+        "TreeFull",
+    ];
+    assert!(refused.keys().eq(kinds), "every refusal is reached");
+}
+
+/// Why an entry has the outcome that it has.
+fn reason(state: &State, entry: &Entry) -> &'static str {
+    let named = |index| {
+        state
+            .account(index)
+            .map(|account| (account.address == entry.address, account.balance))
+    };
+    match entry.kind {
+        Kind::DepositNew { .. } if state.next() == CAPACITY => "deposit_new: the tree is full",
+        Kind::DepositNew { .. } => "deposit_new",
+        Kind::Deposit { index, amount } => match named(index) {
+            None => "deposit: no account",
+            Some((false, _)) => "deposit: another address",
+            Some((true, balance)) if balance + amount >= AMOUNT_LIMIT => "deposit: too much",
+            Some(_) => "deposit",
+        },
+        Kind::Exit { index } => match named(index) {
+            None => "exit: no account",
+            Some((false, _)) => "exit: another address",
+            Some(_) => "exit",
+        },
     }
 }
 
@@ -144,12 +297,20 @@ fn what_the_rules_refuse_the_kernel_traps_on() {
 #[test]
 fn an_entry_has_one_outcome() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut reasons = BTreeMap::new();
     for _ in 0..cases(300) {
-        let count = rng.random_range(0..6);
-        let before = state(&mut rng, count);
+        let count = rng.random_range(2..6);
+        let mut before = state(&mut rng, count);
+        let mut indices = before.next();
+        if rng.random_bool(0.1) {
+            // A full tree, of which only the first accounts are there.
+            before = State::with_next(before.accounts().to_vec(), CAPACITY);
+            indices -= 2;
+        }
         let start = start(&mut rng);
         let mut open = OpenBatch::new(&before, 0);
-        let entry = entry(&mut rng, before.next());
+        let entry = entry(&mut rng, indices);
+        *reasons.entry(reason(&before, &entry)).or_insert(0) += 1;
         let moved = open.enter(&before, entry).unwrap();
         let mut batch = open.batch().clone();
         for lie in [0, 1, moved ^ 1, moved + 1, rng.random_range(0..1 << 63)] {
@@ -158,6 +319,32 @@ fn an_entry_has_one_outcome() {
             assert_eq!(outcome.is_ok(), lie == moved, "{entry:?}: {lie} instead of {moved}");
         }
     }
+    println!("{reasons:?}");
+    assert_eq!(reasons.len(), 9, "every outcome is reached");
+}
+
+/// Fees that have nowhere to go have no proof.
+#[test]
+fn fees_need_an_account_that_can_take_them() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let mut refused = BTreeMap::new();
+    while refused.values().sum::<usize>() < cases(100) {
+        let mut accounts = state(&mut rng, 4).accounts().to_vec();
+        accounts[3].balance = AMOUNT_LIMIT - 1;
+        let before = State::from_accounts(accounts);
+        let start = start(&mut rng);
+        let fee_account = rng.random_range(3..20);
+        let (open, _) = fill(&mut rng, &before, fee_account, 4);
+        let batch = open.batch().clone();
+        let Err(refusal) = open.seal(&mut before.clone()) else {
+            continue;
+        };
+        let witness = lawless_witness(&before, &start, &[batch]).unwrap();
+        assert!(kernel(&witness).is_err(), "{refusal}");
+        *refused.entry(kind(&refusal)).or_insert(0) += 1;
+    }
+    println!("{refused:?}");
+    assert!(refused.keys().eq(["NoSuchAccount", "Overflow"]));
 }
 
 /// Nothing but the batch's own root and digest can come out when the statement's inputs are others.

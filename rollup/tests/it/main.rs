@@ -15,6 +15,7 @@ mod forge;
 mod kernel;
 mod keyfile;
 mod lies;
+mod proof;
 mod record;
 mod settlement;
 mod spec;
