@@ -21,7 +21,7 @@ use crate::commitment::Segments;
 use crate::cubic::Cubic;
 use crate::definition::{AuxFrame, Definition, Extends, MainFrame, Row as Boundary};
 use crate::lanes::{Row, WIDTH};
-use crate::segment::{Coset, Segment, element};
+use crate::segment::{Coset, Segment, element, spread};
 use crate::tape::{POINTS, Tape, UNROLL};
 
 /// Where the tape finds its inputs.
@@ -171,34 +171,35 @@ impl<D: Definition, E: FieldElement<BaseField = Felt>> ConstraintEvaluator<E> fo
         let tape = self.tape(&inputs);
         let mut out = vec![E::ZERO; domain.ce_domain_size()];
         let (mut main_values, mut aux_values) = (Coset::of(main), Coset::of(aux));
-        let cosets = domain.trace_to_ce_blowup();
+        let (split, cosets) = (main.split(), domain.trace_to_ce_blowup());
+        let mut placed = vec![E::ZERO; split.length()];
         for coset in 0..cosets {
             // The evaluation domain is every so many-th point of the extended one.
             main_values.fill(main, coset * domain.ce_to_lde_blowup());
             aux_values.fill(aux, coset * domain.ce_to_lde_blowup());
             let points = Points::new(main, coset, domain, &periodic);
-            let step = main.split().first * cosets;
-            out.par_chunks_mut(WIDTH * step).enumerate().for_each(|(tile, out)| {
-                let mut memory = tape.memory();
-                for run in (0..main.split().first).step_by(UNROLL) {
-                    points.read(run, tile, &main_values, &mut memory[..inputs.column(inputs.main)]);
-                    points.read(
-                        run,
-                        tile,
-                        &aux_values,
-                        &mut memory[inputs.column(inputs.main)..inputs.periodic(0)],
-                    );
-                    points.fill_periodic(run, tile, &mut memory[inputs.periodic(0)..]);
-                    points.fill_factors(run, tile, &mut memory[inputs.factor(0)..]);
-                    tape.run(&mut memory);
-                    let results = [0, 1, 2].map(|i| &memory[tape.result(i)..][..UNROLL]);
-                    for i in 0..POINTS {
-                        let (unrolled, lane) = (i / WIDTH, i % WIDTH);
-                        out[lane * step + (run + unrolled) * cosets + coset] =
-                            element(|limb| Felt::from_mont(results[limb][unrolled].0[lane]));
+            placed
+                .par_chunks_mut(UNROLL * split.second)
+                .enumerate()
+                .for_each(|(runs, placed)| {
+                    let mut memory = tape.memory();
+                    for tile in 0..split.second / WIDTH {
+                        let run = runs * UNROLL;
+                        points.read(run, tile, &main_values, &mut memory[..inputs.column(inputs.main)]);
+                        let aux_rows = inputs.column(inputs.main)..inputs.periodic(0);
+                        points.read(run, tile, &aux_values, &mut memory[aux_rows]);
+                        points.fill_periodic(run, tile, &mut memory[inputs.periodic(0)..inputs.factor(0)]);
+                        points.fill_factors(run, tile, &mut memory[inputs.factor(0)..]);
+                        tape.run(&mut memory);
+                        let results = [0, 1, 2].map(|i| &memory[tape.result(i)..][..UNROLL]);
+                        for i in 0..POINTS {
+                            let (unrolled, lane) = (i / WIDTH, i % WIDTH);
+                            placed[unrolled * split.second + tile * WIDTH + lane] =
+                                element(|limb| Felt::from_mont(results[limb][unrolled].0[lane]));
+                        }
                     }
-                }
-            });
+                });
+            spread(&placed, split, coset, cosets, &mut out);
         }
         CompositionPolyTrace::new(out)
     }

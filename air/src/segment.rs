@@ -298,6 +298,20 @@ impl Coset {
     }
 }
 
+/// Brings what belongs to the places of a coset into the order of the domain: value `k` becomes number
+/// `cosets * k + coset`.
+pub(crate) fn spread<T: Copy + Send + Sync>(placed: &[T], split: Split, coset: usize, cosets: usize, to: &mut [T]) {
+    let step = split.first * cosets;
+    to.par_chunks_mut(WIDTH * step).enumerate().for_each(|(tile, to)| {
+        for run in 0..split.first {
+            let neighbours = &placed[run * split.second + tile * WIDTH..][..WIDTH];
+            for (i, value) in neighbours.iter().enumerate() {
+                to[i * step + run * cosets + coset] = *value;
+            }
+        }
+    });
+}
+
 struct ReadEight<'a> {
     coset: &'a Coset,
     places: [usize; WIDTH],
@@ -320,6 +334,110 @@ impl Kernel for ReadEight<'_> {
             for (i, word) in words.iter_mut().step_by(self.step).enumerate() {
                 lanes.store(tile[i], word);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use winter_math::fields::CubeExtension;
+    use winter_math::polynom;
+
+    use super::*;
+    use crate::lanes::Portable;
+
+    type Ext = CubeExtension<Felt>;
+
+    const LENGTH: usize = 1 << 7;
+    const BLOWUP: usize = 4;
+
+    fn column(seed: u64) -> Vec<Ext> {
+        let felt = |i: u64| Felt::new(i + 2).exp_vartime(1 << 20 | i);
+        (0..LENGTH as u64)
+            .map(|i| Ext::new(felt(seed + i), felt(seed + 2 * i), Felt::ZERO - Felt::new(i % 2)))
+            .collect()
+    }
+
+    /// A coset's values are those of the polynomials, rows at any points too, whichever way the segment came to be.
+    #[test]
+    fn values_are_those_of_the_polynomials() {
+        let offset = Felt::new(7);
+        let columns = [column(1), column(2), column(3), column(4)];
+        let slices: Vec<&[Ext]> = columns.iter().map(Vec::as_slice).collect();
+        let (interpolated, polynomials) = Segment::interpolate(&slices, BLOWUP, offset);
+        let root = Felt::get_root_of_unity(LENGTH.ilog2());
+        for row in [0, 1, LENGTH - 1] {
+            let point = Ext::from(root.exp_vartime(row as u64));
+            assert_eq!(polynom::eval(&polynomials[1], point), columns[1][row]);
+        }
+        let slices: Vec<&[Ext]> = polynomials.iter().map(Vec::as_slice).collect();
+        let given = Segment::of_polynomials(&slices, BLOWUP, offset);
+        let generator = Felt::get_root_of_unity((LENGTH * BLOWUP).ilog2());
+        let points: Vec<usize> = (0..LENGTH * BLOWUP).collect();
+        for segment in [interpolated, given] {
+            assert_eq!((segment.columns(), segment.domain()), (12, LENGTH * BLOWUP));
+            let rows = segment.rows::<Ext>(&points);
+            for (point, row) in rows.iter().enumerate().step_by(37) {
+                let x = Ext::from(offset * generator.exp_vartime(point as u64));
+                let expected: Vec<Ext> = polynomials.iter().map(|p| polynom::eval(p, x)).collect();
+                assert_eq!(row, &expected);
+            }
+            let mut coset = Coset::of(&segment);
+            for i in 0..BLOWUP {
+                coset.fill(&segment, i);
+                for place in (0..LENGTH).step_by(WIDTH) {
+                    let mut words = vec![Row::default(); segment.columns()];
+                    coset.read_eight(place, &mut words);
+                    let mut portable = words.clone();
+                    ReadEight {
+                        coset: &coset,
+                        places: core::array::from_fn(|i| place + i),
+                        words: &mut portable,
+                        step: 1,
+                    }
+                    .on(Portable);
+                    assert_eq!(words, portable);
+                    for lane in 0..WIDTH {
+                        let row = &rows[i + BLOWUP * segment.split().value(place + lane)];
+                        let limbs = Ext::slice_as_base_elements(row);
+                        assert!(words.iter().zip(limbs).all(|(word, limb)| word.0[lane] == limb.inner()));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spreading_visits_every_point() {
+        let split = Split::new(LENGTH);
+        let mut out = vec![usize::MAX; LENGTH * BLOWUP];
+        for coset in 0..BLOWUP {
+            let placed: Vec<usize> = (0..LENGTH).map(|place| split.value(place) * BLOWUP + coset).collect();
+            spread(&placed, split, coset, BLOWUP, &mut out);
+        }
+        assert!(out.iter().enumerate().all(|(i, &value)| i == value));
+    }
+
+    #[test]
+    fn unreduced_words_are_reduced() {
+        assert_eq!(reduced(Felt::from_mont(MODULUS)), 0);
+        assert_eq!(reduced(Felt::from_mont(u64::MAX)), u64::MAX - MODULUS);
+        assert_eq!(reduced(Felt::from_mont(MODULUS - 1)), MODULUS - 1);
+    }
+
+    #[test]
+    fn horner_runs_on_portable_lanes() {
+        let rows: Vec<Row> = (0..LENGTH as u64)
+            .map(|i| Row(core::array::from_fn(|lane| i + lane as u64)))
+            .collect();
+        let points = [3, 5, 7].map(Felt::new);
+        for run in [8, LENGTH] {
+            let job = || Horner {
+                rows: &rows,
+                run,
+                points: &points,
+            };
+            assert_eq!(job().on(Portable), lanes::run(job()));
         }
     }
 }

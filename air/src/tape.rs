@@ -350,3 +350,95 @@ impl Kernel for Run<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use starling_vm::algebra::Algebra;
+    use starling_vm::field::MODULUS;
+    use winter_math::FieldElement;
+
+    use super::*;
+    use crate::codegen::symbol::record;
+    use crate::lanes::Portable;
+
+    const INPUTS: usize = 6;
+
+    /// Formulas that come to every kind of step, on any algebra.
+    fn formulas<A: Algebra>(x: &[A]) -> Vec<A> {
+        let c = |i: usize| x[i].clone();
+        let k = A::constant;
+        let shared = c(0) * c(1) + c(2);
+        let mut sum = shared.clone();
+        for i in 0..40 {
+            sum = sum + c(i % INPUTS) * k(1000 + i as u64) - c((i + 1) % INPUTS) * c((i + 2) % INPUTS);
+        }
+        vec![
+            c(0) + c(1),
+            c(2) - c(3),
+            c(4) * c(5),
+            c(0) * c(1) - c(2),
+            c(2) - c(0) * c(3),
+            c(1) + k(7),
+            k(9) - c(1),
+            c(1) * k(MODULUS - 5_000_000),
+            c(1) * k(77) + c(3),
+            -c(1),
+            shared.clone() * shared.clone() - shared,
+            sum,
+            k(5),
+            c(3),
+            k(12) - c(1) * c(2),
+            (c(1) * c(2)) * (c(1) * c(2)) + c(1) * c(2),
+        ]
+    }
+
+    #[test]
+    fn a_tape_computes_what_the_field_does() {
+        let (results, graph) = record(|| formulas(&core::array::from_fn::<_, INPUTS, _>(Symbol::input)));
+        // The second input is the first, one row on.
+        let rows: Vec<usize> = (0..INPUTS).map(|i| if i == 1 { 1 } else { (UNROLL + 1) * i }).collect();
+        let tape = Tape::new(&graph, &results, &rows);
+        let mut memory = tape.memory();
+        let edges = [0, 1, MODULUS - 1, MODULUS - 2, u64::from(u32::MAX), 1 << 32];
+        for (i, row) in memory[..rows[INPUTS - 1] + UNROLL].iter_mut().enumerate() {
+            *row = Row(core::array::from_fn(|lane| match i + lane {
+                at if at % 3 == 0 => Felt::new(edges[(at / 3) % edges.len()]).inner(),
+                at => Felt::new(3).exp_vartime((1 << 20 | at) as u64).inner(),
+            }));
+        }
+        let mut portable = memory.clone();
+        let inputs: Vec<Vec<Felt>> = (0..POINTS)
+            .map(|point| {
+                let word = |first: &usize| memory[first + point / WIDTH].0[point % WIDTH];
+                rows.iter().map(|first| Felt::from_mont(word(first))).collect()
+            })
+            .collect();
+        tape.run(&mut memory);
+        Run {
+            steps: &tape.steps,
+            memory: &mut portable,
+        }
+        .on(Portable);
+        assert!(memory == portable, "the lanes differ");
+        for (point, inputs) in inputs.iter().enumerate() {
+            for (i, expected) in formulas(inputs).into_iter().enumerate() {
+                let row = memory[tape.result(i) + point / WIDTH];
+                assert_eq!(Felt::from_mont(row.0[point % WIDTH]), expected, "result {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn cells_are_used_again() {
+        let (results, graph) = record(|| formulas(&core::array::from_fn::<_, INPUTS, _>(Symbol::input)));
+        let rows: Vec<usize> = (0..INPUTS).map(|i| UNROLL * i).collect();
+        let tape = Tape::new(&graph, &results, &rows);
+        let constants = tape.constants.len();
+        // Inputs, results, and a few values on their way.
+        assert!(
+            tape.size <= UNROLL * (INPUTS + results.len() + 6) + constants,
+            "{}",
+            tape.size
+        );
+    }
+}

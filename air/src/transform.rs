@@ -33,10 +33,12 @@ impl Split {
             n.is_power_of_two() && n >= MIN_LENGTH,
             "{n} is not a length of a transform"
         );
-        let second = 1 << (n.ilog2() / 2);
+        // Long runs: whoever passes over memory finds a page's neighbours, and not many pages.
+        let first = (1 << (n.ilog2() / 2)) / 4;
+        let first = first.max(WIDTH);
         Self {
-            first: n / second,
-            second,
+            first,
+            second: n / first,
         }
     }
 
@@ -153,8 +155,9 @@ impl Transform {
     }
 }
 
-/// Neighbours of the second pass that the first pass handles together, so that it writes whole runs of memory.
-const GROUP: usize = 8;
+/// Rows of the first pass's buffer, about what a core keeps close to it. As many neighbours of the second pass as fit are
+/// handled together: the first pass writes them side by side.
+const BUFFER: usize = 4096;
 
 struct Job<'a> {
     transform: &'a Transform,
@@ -182,10 +185,11 @@ impl Kernel for Job<'_> {
             Order::Split => (1, n1),
         };
         let (reversed1, reversed2) = &self.transform.reversals;
-        let mut buffer = vec![Row::default(); GROUP * n1];
-        let mut factors = vec![Row::default(); GROUP * n1 / WIDTH];
-        for start in (0..n2).step_by(GROUP) {
-            for g in 0..GROUP {
+        let group = (BUFFER / n1).clamp(WIDTH, n2);
+        let mut buffer = vec![Row::default(); group * n1];
+        let mut factors = vec![Row::default(); group * n1 / WIDTH];
+        for start in (0..n2).step_by(group) {
+            for g in 0..group {
                 let b = reversed2[start + g] as usize;
                 let rows = &mut buffer[g * n1..][..n1];
                 let mut at = b * b_step;
@@ -202,8 +206,8 @@ impl Kernel for Job<'_> {
                     .powers(lanes, b, &mut factors[g * n1 / WIDTH..][..n1 / WIDTH]);
             }
             for k in 0..n1 {
-                let run = &mut self.to[k * n2 + start..][..GROUP];
-                for g in 0..GROUP {
+                let run = &mut self.to[k * n2 + start..][..group];
+                for g in 0..group {
                     let factor = lanes.splat(factors[(g * n1 + k) / WIDTH].0[k % WIDTH]);
                     lanes.store(lanes.mul(lanes.load(&buffer[g * n1 + k]), factor), &mut run[g]);
                 }
@@ -317,7 +321,7 @@ mod tests {
     #[test]
     fn places_and_values_are_inverse() {
         let split = Split::new(1 << 9);
-        assert_eq!((split.first, split.second), (32, 16));
+        assert_eq!((split.first, split.second), (8, 64));
         for k in 0..split.length() {
             assert_eq!(split.value(split.place(k)), k);
         }

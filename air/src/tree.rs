@@ -5,7 +5,7 @@ use starling_vm::field::Felt;
 use winter_crypto::{BatchMerkleProof, ElementHasher, Hasher, MerkleTree, MerkleTreeError, VectorCommitment};
 
 use crate::lanes::{Row, WIDTH};
-use crate::segment::{Coset, Segment};
+use crate::segment::{Coset, Segment, spread};
 
 /// A hash function that hashes eight inputs of one length at once. The results are those of the single calls.
 pub trait EightHasher: ElementHasher<BaseField = Felt> + Sync + Send {
@@ -37,22 +37,20 @@ impl<H: EightHasher> Tree<H> {
         let (split, blowup) = (segment.split(), segment.blowup());
         let mut leaves = vec![H::Digest::default(); segment.domain()];
         let mut values = Coset::of(segment);
-        // Eight neighbours in memory are `step` leaves apart: a task takes all places whose leaves lie between them.
-        let step = split.first * blowup;
+        let mut digests = vec![H::Digest::default(); split.length()];
         for coset in 0..blowup {
             values.fill(segment, coset);
-            leaves
-                .par_chunks_mut(WIDTH * step)
+            digests
+                .par_chunks_mut(split.second)
                 .enumerate()
-                .for_each(|(task, leaves)| {
+                .for_each(|(run, digests)| {
                     let mut words = vec![Row::default(); segment.columns()];
-                    for run in 0..split.first {
-                        values.read_eight(run * split.second + task * WIDTH, &mut words);
-                        for (lane, digest) in H::hash_eight(&words).into_iter().enumerate() {
-                            leaves[lane * step + run * blowup + coset] = digest;
-                        }
+                    for (tile, digests) in digests.chunks_exact_mut(WIDTH).enumerate() {
+                        values.read_eight(run * split.second + tile * WIDTH, &mut words);
+                        digests.copy_from_slice(&H::hash_eight(&words));
                     }
                 });
+            spread(&digests, split, coset, blowup, &mut leaves);
         }
         Self::new_unchecked(leaves)
     }
