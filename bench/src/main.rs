@@ -20,6 +20,7 @@ use starling_vm::isa::{Instruction, Op};
 use starling_vm::program::Program;
 use starling_vm::schnorr::{SecretKey, Signature};
 
+mod l1;
 mod rollup;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -32,7 +33,11 @@ fn main() -> Result<()> {
             Ok(())
         }
         ["rollup"] => {
-            println!("{:#}", rollup::measure()?);
+            println!("{}", rollup::measure()?);
+            Ok(())
+        }
+        ["l1"] => {
+            println!("{}", tokio::runtime::Runtime::new()?.block_on(l1::measure())?);
             Ok(())
         }
         _ => all(),
@@ -171,18 +176,30 @@ fn prove_once(log_rows: u32, chips: &str, preset: Preset) -> Result<Value> {
     }))
 }
 
+/// What this program prints with these arguments, in a process of its own.
+fn report(arguments: &[&str]) -> Result<Value> {
+    eprintln!("measuring: {}", arguments.join(" "));
+    let output = Command::new(std::env::current_exe()?).args(arguments).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Writes `table` between the markers of the page.
+fn write_table(page: &str, marker: &str, table: &str) -> Result<()> {
+    let text = fs::read_to_string(page)?;
+    let (start, end) = (format!("<!-- {marker} -->\n"), format!("<!-- /{marker} -->"));
+    let (before, rest) = text.split_once(&start).ok_or("the page lacks the marker")?;
+    let (_, after) = rest.split_once(&end).ok_or("the page lacks the end marker")?;
+    Ok(fs::write(page, format!("{before}{start}{table}{end}{after}"))?)
+}
+
 /// Proves in a process of its own, several times; the fastest counts.
 fn measure(log_rows: u32, chips: &str, preset: &str, times: usize) -> Result<Value> {
     let mut best = Value::Null;
     for _ in 0..times {
-        eprintln!("proving 2^{log_rows} rows, {chips} chips, {preset}");
-        let output = Command::new(std::env::current_exe()?)
-            .args(["prove", &log_rows.to_string(), chips, preset])
-            .output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-        }
-        let report: Value = serde_json::from_slice(&output.stdout)?;
+        let report = report(&["prove", &log_rows.to_string(), chips, preset])?;
         if best.is_null() || report["seconds"].as_f64() < best["seconds"].as_f64() {
             best = report;
         }
@@ -212,6 +229,15 @@ fn all() -> Result<()> {
     let local = measure(18, "all", "local-100", 1)?;
     let settle = measure(18, "all", "settle-100", 1)?;
     let core = measure(18, "core", "local-100", 1)?;
+    let transfers = report(&["rollup"])?;
+    let on_l1 = report(&["l1"])?;
+    write_table("specs/l1.md", "gas-table", &l1::table(&on_l1))?;
+    let many = &transfers["sizes"][2];
+    let largest = on_l1["rows"]
+        .as_array()
+        .and_then(|rows| rows.last())
+        .cloned()
+        .unwrap_or_default();
     let row = |area, name, value, unit, budget| Row {
         area,
         name,
@@ -298,6 +324,42 @@ fn all() -> Result<()> {
             None,
         ),
         row("air", "air.verify_ms_local", number(&local, "verify_ms"), "ms", None),
+        row(
+            "rollup",
+            "rollup.rows_per_transfer",
+            number(many, "rows_per_transfer"),
+            "rows",
+            Some((700.0, true)),
+        ),
+        row(
+            "rollup",
+            "rollup.bytes_per_transfer",
+            number(many, "bytes_per_transfer"),
+            "bytes",
+            Some((16.0, true)),
+        ),
+        row(
+            "rollup",
+            "rollup.native_tps",
+            number(&transfers, "native_tps"),
+            "/s",
+            Some((2_000.0, false)),
+        ),
+        row(
+            "l1",
+            "l1.prove_gas",
+            number(&largest, "prove_gas"),
+            "gas",
+            Some((10_000_000.0, true)),
+        ),
+        row(
+            "l1",
+            "l1.gas_per_transfer",
+            number(&largest, "gas_per_transfer"),
+            "gas",
+            None,
+        ),
+        row("l1", "l1.deploy_gas", number(&on_l1, "deploy_gas"), "gas", None),
     ];
     println!(
         "| {:<26} | {:>12} | {:<8} | {:>10} | {:<4} |",
