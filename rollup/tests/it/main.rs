@@ -15,6 +15,7 @@ mod record;
 mod spec;
 mod transaction;
 mod tree;
+mod truths;
 mod walk_lies;
 mod wallet;
 mod world;
