@@ -1,13 +1,20 @@
 //! Every check of the kernel is needed: without it, alone, a lie gets through that the kernel refuses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use starling_rollup::kernel::witness::witness;
+use starling_vm::executor::{Outcome, RunInputs, run};
 use starling_vm::isa::{Instruction, Op};
 use starling_vm::program::Program;
 
+use crate::differential::batches;
 use crate::forge::{BIT, Kernel, felt};
-use crate::lies::{all, honest};
+use crate::lies;
+use crate::truths;
+use crate::world::{start, state};
 
 /// Checks that no lie can get past if they alone are missing, and why they stay.
 const EXEMPT: [(&str, &str); 10] = [
@@ -66,11 +73,27 @@ impl Kernel {
         &before.next().unwrap().1
     }
 
-    /// All checks, named by procedure, source line, and number among equals.
+    /// The instructions' names: procedure, source line, number among equals.
+    fn names(&self) -> Vec<String> {
+        let mut seen = BTreeMap::new();
+        (0..self.program.instructions().len())
+            .map(|address| {
+                let name = format!("{}: {}", self.procedure(address), self.text(address));
+                let number = seen.entry(name.clone()).or_insert(0);
+                *number += 1;
+                if *number > 1 {
+                    format!("{name} ({number})")
+                } else {
+                    name
+                }
+            })
+            .collect()
+    }
+
     fn checks(&self) -> Vec<Check> {
         let mut checks: Vec<Check> = Vec::new();
-        let mut names: Vec<String> = Vec::new();
-        for (address, instruction) in self.program.instructions().iter().enumerate() {
+        let names = self.names();
+        for (address, (instruction, name)) in self.program.instructions().iter().zip(names).enumerate() {
             let text = self.text(address);
             let nop = Instruction::new(Op::Mov);
             let unchecked = |op| Instruction { op, ..*instruction };
@@ -86,12 +109,10 @@ impl Kernel {
                 }
                 // What stands below the bottom of the walk's stack.
                 Op::St if text.ends_with("[layout::STACK - 1]") => (nop, false),
+                // What keeps the walk's two chains of indices apart.
+                Op::Mov if name == "walk::walk: mov r12, r15" => (nop, false),
                 _ => continue,
             };
-            let name = format!("{}: {text}", self.procedure(address));
-            let number = 1 + names.iter().filter(|other| **other == name).count();
-            names.push(name.clone());
-            let name = if number > 1 { format!("{name} ({number})") } else { name };
             checks.push(Check {
                 name,
                 address,
@@ -116,7 +137,7 @@ impl Kernel {
 
 #[test]
 fn the_forge_can_tell_the_truth() {
-    for forge in honest() {
+    for forge in truths::all() {
         let [intact, free] = [Kernel::intact(), Kernel::free()].map(|kernel| kernel.run(&forge).unwrap());
         assert_eq!(intact.outputs, free.outputs);
         assert_eq!((intact.advice_left, free.advice_left), (0, 0));
@@ -130,7 +151,7 @@ fn every_check_is_needed() {
     let names = |checks: &[Check]| -> Vec<String> { checks.iter().map(|check| check.name.clone()).collect() };
     assert_eq!(names(&checks), names(&intact.checks()));
     println!("{} checks", checks.len());
-    let lies = all();
+    let lies = lies::all();
     println!("{} lies", lies.len());
     // For each lie the checks that alone stand in its way, and what is wrong with the lie, if anything.
     let results: Vec<(Vec<&str>, Option<String>)> = lies
@@ -180,5 +201,103 @@ fn every_check_is_needed() {
     assert!(
         idle.is_empty(),
         "checks that no lie needs, or exceptions that are none: {idle:?}"
+    );
+}
+
+/// Instructions, checks aside, without which every honest run is what it was and every lie refused, and why they stay.
+const IDLE: [(&str, &[&str]); 5] = [
+    (
+        "registers are zero at the start, and the first batches leave these so",
+        &["accounts::load: mov r7, 0", "operations::run: mov r3, 0 (2)"],
+    ),
+    (
+        "part of a check that is an exception",
+        &["binding::bind: sub r0, r13, 3"],
+    ),
+    (
+        "no mantissa of 35 bits reaches these, nor the table's next smaller one",
+        &[
+            "operations::powers: mov r1, 922337203685477580",
+            "operations::powers: mov r1, 92233720368547758",
+            "operations::powers: mov r1, 9223372036854775",
+            "operations::powers: mov r1, 922337203685477",
+            "operations::powers: mov r1, 92233720368547",
+            "operations::powers: mov r1, 9223372036854",
+            "operations::powers: mov r1, 922337203685",
+            "operations::powers: mov r1, 92233720368",
+        ],
+    ),
+    (
+        "who sent an entry is L1's business: the kernel looks at the bits above alone",
+        &[
+            "records::entry: u32.divp p2, r2, 1 << 4",
+            "records::entry: mov r6, r4",
+            "records::entry: mul r5, r5, 1 << 28",
+            "records::entry: add r5, r5, r6",
+            "records::entry: st1 r5, [L1_2]",
+            "records::entry: mov r6, r2",
+            "records::entry: mul r5, r5, 1 << 32",
+            "records::entry: add r5, r5, r6 (2)",
+            "records::entry: st1 r5, [L1_0]",
+            "records::entry: mov r6, r2 (2)",
+            "records::entry: mul r5, r5, 1 << 32 (2)",
+            "records::entry: add r5, r5, r6 (3)",
+            "records::entry: st1 r5, [L1_1]",
+        ],
+    ),
+    (
+        "the bottom of the stack is no index either",
+        &["walk::walk: mov r2, -1"],
+    ),
+];
+
+/// No other instruction can be missing without an honest run that fails or ends elsewhere, or a lie that gets through.
+#[test]
+fn every_instruction_matters() {
+    let intact = Kernel::intact();
+    let checks: BTreeSet<usize> = intact.checks().iter().map(|check| check.address).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(21);
+    let mut runs: Vec<RunInputs> = truths::all().iter().map(|forge| forge.inputs(false)).collect();
+    let most = runs.len() + 12;
+    while runs.len() < most {
+        let before = state(&mut rng, 20);
+        let start = start(&mut rng);
+        if let Some(batches) = batches(&mut rng, &mut before.clone(), 12) {
+            runs.push(witness(&before, &start, &batches).unwrap().inputs);
+        }
+    }
+    let outcomes: Vec<Outcome> = runs
+        .iter()
+        .map(|inputs| run(&intact.program, inputs, 1 << 20).unwrap())
+        .collect();
+    let code = intact.program.instructions();
+    let lies: Vec<RunInputs> = lies::all()
+        .iter()
+        .filter(|lie| !lie.bits)
+        .map(|lie| lie.forge.inputs(false))
+        .filter(|inputs| inputs.advice.len() < 1 << 16)
+        .collect();
+    let names = intact.names();
+    let idle: BTreeSet<String> = (1..code.len())
+        .into_par_iter()
+        .filter(|address| !checks.contains(address))
+        .filter(|address| {
+            let mut code = code.to_vec();
+            code[*address] = Instruction::new(Op::Mov);
+            let program = Program::from_instructions(code).unwrap();
+            runs.iter().zip(&outcomes).all(|(inputs, honest)| {
+                run(&program, inputs, 2 * honest.cycles).is_ok_and(|outcome| outcome.outputs == honest.outputs)
+            }) && lies.iter().all(|inputs| run(&program, inputs, 1 << 20).is_err())
+        })
+        .map(|address| names[address].clone())
+        .collect();
+    let exempt = IDLE
+        .iter()
+        .flat_map(|(_, names)| names.iter().map(|name| String::from(*name)));
+    let exempt: BTreeSet<String> = exempt.collect();
+    let wrong: Vec<_> = idle.symmetric_difference(&exempt).collect();
+    assert!(
+        wrong.is_empty(),
+        "nobody notices without these, or the exception is none: {wrong:?}"
     );
 }

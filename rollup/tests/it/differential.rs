@@ -45,7 +45,7 @@ fn fill(rng: &mut ChaCha8Rng, state: &State, fee_account: u32, operations: usize
 }
 
 /// Random batches over a random state, one after the other; `None` if the fees of one had nowhere to go.
-fn batches(rng: &mut ChaCha8Rng, state: &mut State, most: usize) -> Option<Vec<Batch>> {
+pub(crate) fn batches(rng: &mut ChaCha8Rng, state: &mut State, most: usize) -> Option<Vec<Batch>> {
     (0..rng.random_range(1..4))
         .map(|_| {
             let fee_account = rng.random_range(0..state.next().max(1) as u32 + 1);

@@ -196,7 +196,7 @@ pub(crate) struct Forge {
     /// Public inputs that are one more than they should be.
     pub(crate) off_by_one: Vec<usize>,
     slots: Vec<Vec<Felt>>,
-    batches: Vec<Data>,
+    pub(crate) batches: Vec<Data>,
     walk: Vec<Item>,
 }
 
@@ -294,7 +294,7 @@ impl Forge {
         self.root = state_root(root, self.next);
     }
 
-    fn inputs(&self, free: bool) -> RunInputs {
+    pub(crate) fn inputs(&self, free: bool) -> RunInputs {
         let mut advice = vec![felt(self.next), felt(self.slots.len() as u64)];
         advice.extend(self.slots.iter().flatten());
         let mut digest = [ZERO; 4];

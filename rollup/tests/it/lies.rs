@@ -1,12 +1,12 @@
 //! The lies: runs that no honest prover could make, each meant for one check of the kernel.
 
-use starling_rollup::account::Account;
+use starling_rollup::account::{AMOUNT_LIMIT, Account};
 use starling_rollup::address::Address;
 use starling_rollup::entry::{Entry, Kind};
 use starling_rollup::kernel::witness::MAX_SLOTS;
 use starling_rollup::state::State;
 use starling_rollup::tree::{CAPACITY, DEPTH};
-use starling_vm::field::{Felt, Word};
+use starling_vm::field::{Felt, MODULUS, Word};
 use starling_vm::poseidon2::compress;
 
 use crate::forge::{Data, END, Forge, JOIN, Message, WAIT, ZERO, felt, preimage, single, spend, spend_as, to, words};
@@ -27,7 +27,7 @@ const LARGE: u64 = (1 << 63) - 5;
 const TOO_LARGE: u64 = 1 << 63;
 
 /// Eight accounts with 1,000 gwei each, account i with key i, some of them changed.
-fn accounts(change: impl Fn(&mut [Account])) -> State {
+pub(crate) fn accounts(change: impl Fn(&mut [Account])) -> State {
     let mut accounts: Vec<Account> = (0..8).map(|k| Account::new(address(k), 1_000)).collect();
     change(&mut accounts);
     State::from_accounts(accounts)
@@ -74,7 +74,7 @@ const TRANSFER: Message = Message {
     recipient: [ZERO; 4],
 };
 
-fn transfer(amount: u64, fee: u64) -> Message {
+pub(crate) fn transfer(amount: u64, fee: u64) -> Message {
     Message {
         amount,
         fee,
@@ -84,7 +84,7 @@ fn transfer(amount: u64, fee: u64) -> Message {
 }
 
 /// A message that opens an account with the address of key 9.
-fn open(amount: u64, fee: u64) -> Message {
+pub(crate) fn open(amount: u64, fee: u64) -> Message {
     Message {
         tag: 3,
         recipient: to(1 << 32, 9),
@@ -92,7 +92,7 @@ fn open(amount: u64, fee: u64) -> Message {
     }
 }
 
-fn withdraw(amount: u64, fee: u64) -> Message {
+pub(crate) fn withdraw(amount: u64, fee: u64) -> Message {
     Message {
         tag: 4,
         recipient: [felt(7), felt(8), felt(9), ZERO],
@@ -100,7 +100,7 @@ fn withdraw(amount: u64, fee: u64) -> Message {
     }
 }
 
-fn rekey(fee: u64) -> Message {
+pub(crate) fn rekey(fee: u64) -> Message {
     Message {
         tag: 5,
         recipient: address(9).to_word(),
@@ -109,7 +109,7 @@ fn rekey(fee: u64) -> Message {
 }
 
 /// The record of a message; transfers go to account 2, in the long form.
-fn record(message: &Message) -> Vec<u64> {
+pub(crate) fn record(message: &Message) -> Vec<u64> {
     let Message {
         tag, from, amount, fee, ..
     } = *message;
@@ -123,12 +123,18 @@ fn record(message: &Message) -> Vec<u64> {
 }
 
 /// A transfer of `mantissa` times a power of ten to account 2 in the short form, without a fee.
-fn short(mantissa: u64, exponent: u64) -> Vec<u64> {
+pub(crate) fn short(mantissa: u64, exponent: u64) -> Vec<u64> {
     vec![1 | 2 << 32, 1 | exponent << 21 | mantissa << 26]
 }
 
+/// The largest mantissa of an amount below 2^63 with this exponent.
+pub(crate) fn largest(exponent: u32) -> u64 {
+    let most = (((1 << 63) - 1) / 10u64.pow(exponent)).min((1 << 35) - 1);
+    most - u64::from(most.is_multiple_of(10))
+}
+
 /// A batch of account 1's operation; account 2 gets the fee, and what is transferred.
-fn one(state: State, record: Vec<u64>, message: &Message) -> Forge {
+pub(crate) fn one(state: State, record: Vec<u64>, message: &Message) -> Forge {
     by(state, record, message, spend(0, 1, message))
 }
 
@@ -162,28 +168,6 @@ fn patched(mut words: Vec<u64>, place: usize, bits: u64) -> Vec<u64> {
     words
 }
 
-/// An operation of every kind, which no check may refuse.
-pub(crate) fn honest() -> Vec<Forge> {
-    let messages = [transfer(10, 1), open(10, 1), withdraw(10, 1), rekey(1)];
-    let mut runs: Vec<Forge> = messages.iter().map(|m| one(eight(), record(m), m)).collect();
-    runs.push(one(eight(), short(7, 2), &transfer(700, 0)));
-    let mut entries = Forge::new(eight());
-    let slots: Vec<u64> = (2..5).map(|index| entries.account(index)).collect();
-    let opened = entries.unopened(felt(8));
-    let queue = [
-        exit(2, 2, 1_000),
-        deposit(3, 3, 5, 5),
-        deposit(4, 5, 5, 0),
-        new(5, 5),
-        exit(9, 9, 0),
-    ];
-    let script: Vec<Felt> = slots.into_iter().chain([opened]).map(Felt::new).collect();
-    entries.batch(Data::new(words(0, &queue, &[]), script));
-    entries.walk_to_root(&[2, 3, 4, 8]);
-    runs.push(entries);
-    runs
-}
-
 // ENTRIES
 // ================================================================================================================
 
@@ -196,7 +180,7 @@ pub(crate) fn exit(index: u32, k: usize, moved: u64) -> Vec<u64> {
     entry(Kind::Exit { index }, k, moved)
 }
 
-fn deposit(index: u32, k: usize, amount: u64, moved: u64) -> Vec<u64> {
+pub(crate) fn deposit(index: u32, k: usize, amount: u64, moved: u64) -> Vec<u64> {
     entry(Kind::Deposit { index, amount }, k, moved)
 }
 
@@ -333,6 +317,10 @@ fn data(tell: &mut Tell<'_>) {
     forge.batch(Data::new(vec![4, 0, 0], Vec::new()));
     forge.no_walk();
     tell("another length", forge);
+    let message = transfer(700, 0);
+    let mut padded = one(eight(), short(7, 2), &message);
+    padded.batches[0].words.extend([0, 1]);
+    tell("padding that says something later", padded);
     let mut forge = Forge::new(eight());
     forge.batch(Data::new(vec![3, 0, 1 << 32], Vec::new()));
     forge.no_walk();
@@ -426,6 +414,17 @@ fn operations(tell: &mut Tell<'_>) {
         "a mantissa with a zero at its end",
         one(eight(), short(10, 0), &transfer(10, 0)),
     );
+    // 2.2 times the largest amount wraps around the modulus. Below 10^9 mantissas have not the bits for that.
+    for exponent in 9..19 {
+        let most = largest(exponent);
+        let mantissa = 2 * most + most / 5;
+        let mantissa = mantissa + u64::from(mantissa.is_multiple_of(10));
+        let wrapped = u128::from(mantissa) * 10u128.pow(exponent) % u128::from(MODULUS);
+        let message = transfer(wrapped as u64, 0);
+        let state = accounts(|a| (a[1].balance, a[2].balance) = (AMOUNT_LIMIT - 1, 0));
+        let name = format!("a packed number that wraps around, exponent {exponent}");
+        tell(&name, one(state, short(mantissa, exponent.into()), &message));
+    }
     tell("zero with an exponent", one(eight(), short(0, 5), &transfer(0, 0)));
     let message = rekey(1);
     let mut unknown = record(&message);

@@ -21,6 +21,7 @@ mod settlement;
 mod spec;
 mod transaction;
 mod tree;
+mod truths;
 mod walk_lies;
 mod wallet;
 mod world;
