@@ -1,6 +1,7 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod devnet;
 mod operator;
 mod store;
 mod vm;
