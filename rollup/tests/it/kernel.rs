@@ -31,5 +31,8 @@ fn the_hash_is_fresh() {
         std::fs::write(path, &hash).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == hash, "rollup/kernel/hash.txt is stale: UPDATE_SPECS=1 cargo test -p starling-rollup");
+    assert!(
+        kept == hash,
+        "rollup/kernel/hash.txt is stale: UPDATE_SPECS=1 cargo test -p starling-rollup"
+    );
 }
