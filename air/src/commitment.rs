@@ -85,8 +85,7 @@ where
     Queries::new::<H, E, Tree<H>>(paths, segment.rows(positions))
 }
 
-/// Evaluates all polynomials at two points: for callers who want few frames, as winterfell's verifier-side checks do. The
-/// constraints are evaluated from whole cosets.
+/// Evaluates all polynomials at two points: winterfell's trait asks for frames. Our evaluator reads whole cosets instead.
 fn read_frame<E: FieldElement<BaseField = Felt>>(segment: &Segment, step: usize, frame: &mut EvaluationFrame<E>) {
     let rows = segment.rows(&[step, (step + segment.blowup()) % segment.domain()]);
     frame.current_mut().copy_from_slice(&rows[0]);
