@@ -30,7 +30,7 @@ use crate::rpc::{ApiClient, ProofInfo, Stage};
 pub(crate) const EXAMPLES: &str = "Examples:
   starling devnet
   starling devnet --transfers 64 --exit --json
-  starling devnet --l1-port 8545 --rpc-port 8645 --folder /tmp/devnet";
+  starling devnet --l1-port 8545 --rpc-port 8645 --folder devnet";
 
 /// Users, each with an L1 account of the development chain.
 const USERS: usize = 8;
