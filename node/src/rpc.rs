@@ -322,17 +322,19 @@ const WORD_GAS: u64 = 8 * 16;
 impl ApiServer for Server {
     async fn submit(&self, envelope: String) -> RpcResult<String> {
         let signed = SignedTransaction::from_hex(&envelope).map_err(|reason| error(code::MALFORMED, reason))?;
+        // The signature is the dearest check: whatever else is wrong is told before.
+        let refused = |reason| match reason {
+            SubmitError::Journal(reason) => error(code::INTERNAL, reason),
+            reason => error(code::REFUSED, reason),
+        };
+        self.sequencer.lock().await.check(&signed).map_err(refused)?;
         let word = self.rollup_word;
         let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
         let signed = checked
             .map_err(|reason| error(code::INTERNAL, reason))?
             .map_err(|reason| error(code::REFUSED, Refusal::Signature(reason)))?;
         let accepted = self.sequencer.lock().await.submit(signed);
-        match accepted {
-            Ok(id) => Ok(id.to_string()),
-            Err(SubmitError::Journal(reason)) => Err(error(code::INTERNAL, reason)),
-            Err(reason) => Err(error(code::REFUSED, reason)),
-        }
+        accepted.map(|id| id.to_string()).map_err(refused)
     }
 
     async fn transaction(&self, id: String) -> RpcResult<TransactionStatus> {

@@ -85,7 +85,10 @@ impl fmt::Display for Onchain {
             return write!(f, "on L1    the verifier {} knew the statement already", self.verifier);
         }
         let (verifier, transactions, gas) = (self.verifier, self.transactions, self.gas);
-        write!(f, "on L1    accepted by the verifier {verifier} in {transactions} transactions, {gas} gas")
+        write!(
+            f,
+            "on L1    accepted by the verifier {verifier} in {transactions} transactions, {gas} gas"
+        )
     }
 }
 
@@ -93,7 +96,9 @@ impl fmt::Display for Onchain {
 pub(crate) fn verify_onchain(args: &OnchainArgs, statement: &Statement, proof: &[u8]) -> Result<Onchain, CliError> {
     let url = args.l1.as_deref().unwrap_or_default();
     let sections = sections(statement, proof).map_err(|error| {
-        CliError::Rejected(format!("the contract verifies proofs made with --preset settle-100 only: {error}"))
+        CliError::Rejected(format!(
+            "the contract verifies proofs made with --preset settle-100 only: {error}"
+        ))
     })?;
     runtime()?.block_on(async {
         let chain_id = l1_client(url, None).await?.chain_id().await.map_err(unusable)?;
@@ -110,7 +115,9 @@ pub(crate) fn verify_onchain(args: &OnchainArgs, statement: &Statement, proof: &
             contract.submit(statement, &sections).await.map_err(rejected)?
         };
         if !contract.is_proven(statement).await.map_err(rejected)? {
-            return Err(CliError::Rejected(format!("the verifier {verifier} does not know the statement")));
+            return Err(CliError::Rejected(format!(
+                "the verifier {verifier} does not know the statement"
+            )));
         }
         Ok(Onchain {
             verifier,

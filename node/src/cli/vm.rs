@@ -17,8 +17,8 @@ use starling_vm::field::{Felt, Word};
 use starling_vm::program_file;
 
 use super::CliError;
-use super::onchain::{OnchainArgs, verify_onchain};
 use super::io::{IoArgs, json_elements, parse_hash, read_bytes, read_program, show_elements, show_hash};
+use super::onchain::{OnchainArgs, verify_onchain};
 use super::progress::with_progress;
 
 const RUN_EXAMPLES: &str = "Examples:

@@ -70,7 +70,13 @@ pub struct DeployedVerifier {
 
 async fn create(l1: &dyn L1, artifact: &Artifact, arguments: &[u8]) -> Result<(L1Address, Receipt), L1Error> {
     let data = [&artifact.bytecode[..], arguments].concat();
-    let receipt = l1.send(Request { to: None, data, value: 0 }).await?;
+    let receipt = l1
+        .send(Request {
+            to: None,
+            data,
+            value: 0,
+        })
+        .await?;
     let missing = || L1Error::History(format!("{} was not created", artifact.name));
     Ok((receipt.created.ok_or_else(missing)?, receipt))
 }

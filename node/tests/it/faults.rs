@@ -14,7 +14,13 @@ use tokio::time::sleep;
 use crate::world::{DEPOSIT, Operator, World};
 
 fn signal(process: u32, name: &str) {
-    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([name, &process.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// Kills the operator as a power cut would, and starts it again.
@@ -26,7 +32,11 @@ fn kill_and_restart(world: &World, mut operator: Operator) -> Operator {
 
 async fn begun(world: &World) -> bool {
     let topic: Hash = keccak256(&[b"Begun(bytes32,uint256[])"]);
-    let logs = world.l1.logs(world.deployment.verifier, 0, u64::MAX >> 1).await.unwrap_or_default();
+    let logs = world
+        .l1
+        .logs(world.deployment.verifier, 0, u64::MAX >> 1)
+        .await
+        .unwrap_or_default();
     logs.iter().any(|log| log.topics[0] == topic)
 }
 
@@ -35,18 +45,27 @@ async fn an_operator_killed_at_any_stage_loses_nothing() {
     let world = World::new("").await;
     let operator = world.operator();
     world.ready(&operator).await;
-    world.until("the deposits settle", async || world.progress().await.proven > 0).await;
+    world
+        .until("the deposits settle", async || world.progress().await.proven > 0)
+        .await;
 
     // Accepted, not sealed: blocks are held back, so that nothing gets to L1.
     world.anvil("evm_setAutomine", json!([false])).await;
     let mut ids = vec![world.transfer(&operator, 1, 2, 10).await.unwrap()];
     let operator = kill_and_restart(&world, operator);
-    assert_ne!(operator.rpc.transaction(ids[0].clone()).await.unwrap().stage, Stage::Unknown);
+    assert_ne!(
+        operator.rpc.transaction(ids[0].clone()).await.unwrap().stage,
+        Stage::Unknown
+    );
 
     // Sealed, and its commit sent, but in no block.
     let sealed = |id: String| {
         let rpc = &operator.rpc;
-        async move { rpc.transaction(id).await.is_ok_and(|status| status.stage == Stage::Sealed) }
+        async move {
+            rpc.transaction(id)
+                .await
+                .is_ok_and(|status| status.stage == Stage::Sealed)
+        }
     };
     let id = ids[0].clone();
     world.until("it is sealed", async || sealed(id.clone()).await).await;
@@ -58,8 +77,14 @@ async fn an_operator_killed_at_any_stage_loses_nothing() {
     world.anvil("evm_mine", json!([])).await;
 
     // Committed, and being proven.
-    world.until("a proof is being made", async || world.status(&operator).await.proving).await;
-    assert_eq!(world.progress().await.committed, before.committed + 1, "the batch was committed once");
+    world
+        .until("a proof is being made", async || world.status(&operator).await.proving)
+        .await;
+    assert_eq!(
+        world.progress().await.committed,
+        before.committed + 1,
+        "the batch was committed once"
+    );
     let operator = kill_and_restart(&world, operator);
     ids.push(world.transfer(&operator, 2, 1, 3).await.unwrap());
     world.settled(&operator, &ids).await;
@@ -71,7 +96,9 @@ async fn an_operator_killed_at_any_stage_loses_nothing() {
 async fn an_operator_killed_between_a_proofs_transactions_settles() {
     let world = World::new("").await;
     let operator = world.operator();
-    world.until("the first step of a proof is on L1", async || begun(&world).await).await;
+    world
+        .until("the first step of a proof is on L1", async || begun(&world).await)
+        .await;
     world.anvil("evm_setAutomine", json!([false])).await;
     let operator = kill_and_restart(&world, operator);
     world.anvil("evm_setAutomine", json!([true])).await;
@@ -101,10 +128,16 @@ async fn a_reorganisation_that_drops_a_commit_is_followed() {
     let world = World::new("").await;
     let operator = world.operator();
     world.ready(&operator).await;
-    world.until("the deposits settle", async || world.progress().await.proven > 0).await;
+    world
+        .until("the deposits settle", async || world.progress().await.proven > 0)
+        .await;
     let before = world.progress().await;
     let id = world.transfer(&operator, 1, 2, 10).await.unwrap();
-    world.until("it is committed", async || world.progress().await.committed > before.committed).await;
+    world
+        .until("it is committed", async || {
+            world.progress().await.committed > before.committed
+        })
+        .await;
     // The block of the commit, and whatever came after it, is replaced by an empty one.
     world.anvil("anvil_reorg", json!([1, []])).await;
     world.settled(&operator, &[id]).await;
@@ -116,17 +149,28 @@ async fn a_reorganisation_that_drops_a_deposit_takes_batches_back() {
     let world = World::new("").await;
     let operator = world.operator();
     world.ready(&operator).await;
-    world.until("the deposits settle", async || world.progress().await.proven > 0).await;
+    world
+        .until("the deposits settle", async || world.progress().await.proven > 0)
+        .await;
     // Commits are held back, so that a sealed batch builds on a deposit that then disappears.
     let sealed = world.status(&operator).await.sealed;
     world.deposit(1).await;
     world.anvil("evm_setAutomine", json!([false])).await;
-    world.until("the deposit is in a batch", async || world.status(&operator).await.sealed > sealed).await;
+    world
+        .until("the deposit is in a batch", async || {
+            world.status(&operator).await.sealed > sealed
+        })
+        .await;
     let id = world.transfer(&operator, 1, 2, 10).await.unwrap();
-    world.until("the transfer is in a batch", async || {
-        operator.rpc.transaction(id.clone()).await.is_ok_and(|status| status.stage >= Stage::Sealed)
-    })
-    .await;
+    world
+        .until("the transfer is in a batch", async || {
+            operator
+                .rpc
+                .transaction(id.clone())
+                .await
+                .is_ok_and(|status| status.stage >= Stage::Sealed)
+        })
+        .await;
     let committed = world.progress().await.committed;
     world.anvil("anvil_dropAllTransactions", json!([])).await;
     world.anvil("anvil_reorg", json!([1, []])).await;
@@ -136,7 +180,11 @@ async fn a_reorganisation_that_drops_a_deposit_takes_batches_back() {
     assert!(world.progress().await.committed > committed);
     assert_eq!(world.balance(&operator, 1).await, DEPOSIT - 11);
     let accounts = operator.rpc.accounts_of(world.address(1).to_string()).await.unwrap();
-    assert_eq!(accounts.len(), 1, "the account of the deposit that L1 took back is gone");
+    assert_eq!(
+        accounts.len(),
+        1,
+        "the account of the deposit that L1 took back is gone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,9 +205,19 @@ async fn floods_and_garbage_are_refused() {
     assert!(refused > 0 && !ids.is_empty());
     // Every byte string gets an answer, and none of them harms.
     let status = world.status(&operator).await;
-    for envelope in ["", "0x", "zz", "0x00", &format!("0x{}", "ff".repeat(300)), &"0x".repeat(20_000)] {
+    for envelope in [
+        "",
+        "0x",
+        "zz",
+        "0x00",
+        &format!("0x{}", "ff".repeat(300)),
+        &"0x".repeat(20_000),
+    ] {
         let answer = operator.rpc.submit(envelope.to_owned()).await;
-        assert!(matches!(answer, Err(jsonrpsee::core::ClientError::Call(_))), "{envelope:.20}");
+        assert!(
+            matches!(answer, Err(jsonrpsee::core::ClientError::Call(_))),
+            "{envelope:.20}"
+        );
     }
     for id in ["", "0x12", &"ä".repeat(66)] {
         assert!(operator.rpc.transaction(id.to_owned()).await.is_err());
@@ -178,20 +236,27 @@ async fn a_full_disk_loses_nothing() {
     let data = world.folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&data).status().unwrap();
-    assert!(mount(&["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).success(), "a tmpfs can be mounted");
+    assert!(
+        mount(&["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).success(),
+        "a tmpfs can be mounted"
+    );
     let operator = world.operator();
     world.ready(&operator).await;
     let first = world.transfer(&operator, 1, 2, 10).await.unwrap();
     std::fs::write(data.join("ballast"), vec![0; 60 << 20]).unwrap();
     let refusal = world.transfer(&operator, 1, 2, 20).await.unwrap_err();
-    assert!(refusal.to_string().contains("disk") || refusal.to_string().contains("full"), "{refusal}");
+    assert!(
+        refusal.to_string().contains("disk") || refusal.to_string().contains("full"),
+        "{refusal}"
+    );
     std::fs::remove_file(data.join("ballast")).unwrap();
     let mut second = None;
-    world.until("there is room again", async || {
-        second = world.transfer(&operator, 1, 2, 20).await.ok();
-        second.is_some()
-    })
-    .await;
+    world
+        .until("there is room again", async || {
+            second = world.transfer(&operator, 1, 2, 20).await.ok();
+            second.is_some()
+        })
+        .await;
     world.settled(&operator, &[first, second.unwrap()]).await;
     assert_eq!(world.balance(&operator, 2).await, DEPOSIT + 30);
     drop(operator);
@@ -213,7 +278,15 @@ async fn a_rebuild_from_l1_reaches_the_proven_root() {
     let empty = tempfile::tempdir().unwrap();
     let accounts = empty.path().join("accounts.json");
     let rebuilt = Command::new(env!("CARGO_BIN_EXE_starling"))
-        .args(["node", "rebuild", "--json", "--l1", world.chain.url(), "--rollup", &world.deployment.rollup.to_string()])
+        .args([
+            "node",
+            "rebuild",
+            "--json",
+            "--l1",
+            world.chain.url(),
+            "--rollup",
+            &world.deployment.rollup.to_string(),
+        ])
         .arg("--accounts")
         .arg(&accounts)
         .env("HOME", empty.path())
@@ -230,6 +303,9 @@ async fn a_rebuild_from_l1_reaches_the_proven_root() {
     for index in 0..3 {
         let account = operator.rpc.account(index).await.unwrap().unwrap();
         let leaf = &leaves[index as usize];
-        assert_eq!((&leaf["address"], &leaf["balance"]), (&json!(account.address), &json!(account.balance)));
+        assert_eq!(
+            (&leaf["address"], &leaf["balance"]),
+            (&json!(account.address), &json!(account.balance))
+        );
     }
 }

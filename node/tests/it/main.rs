@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod faults;
+mod mempool;
 mod operator;
 mod store;
 mod vm;

@@ -53,18 +53,27 @@ impl World {
     /// A rollup with three users who have deposited; the first is the operator's fee account. `more` is put into the
     /// operator's configuration.
     pub(crate) async fn new(more: &str) -> Self {
-        let chain = Anvil::start(Options { port: 0, block_time: None }).unwrap();
+        let chain = Anvil::start(Options {
+            port: 0,
+            block_time: None,
+        })
+        .unwrap();
         let settings = Settings {
             poll: Duration::from_millis(20),
             ..Settings::default()
         };
         let operator = chain.key(0).unwrap();
-        let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(1).unwrap()), settings).await.unwrap();
+        let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(1).unwrap()), settings)
+            .await
+            .unwrap();
         let deployment = deploy(&l1, &Parameters::devnet(operator.address())).await.unwrap();
         let owner = L1Address([7; 20]);
         let keys: Vec<SecretKey> = (0..3u8).map(|k| SecretKey::derive(&[k, 1])).collect();
         let folder = tempfile::tempdir().unwrap();
-        KeyFile::seal_l1(&operator, PASSWORD, Cost::MINIMUM).unwrap().create(&folder.path().join("l1.json")).unwrap();
+        KeyFile::seal_l1(&operator, PASSWORD, Cost::MINIMUM)
+            .unwrap()
+            .create(&folder.path().join("l1.json"))
+            .unwrap();
         let config = folder.path().join("starling.toml");
         let fees = Address::new(keys[0].public_key(), owner);
         let text = format!(
@@ -139,11 +148,19 @@ impl World {
             .env("STARLING_PASSWORD", PASSWORD)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(std::fs::OpenOptions::new().append(true).create(true).open(self.folder.path().join("log")).unwrap())
+            .stderr(
+                std::fs::OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(self.folder.path().join("log"))
+                    .unwrap(),
+            )
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
+        let url = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
         let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
         let url = url.unwrap_or_else(|| panic!("the operator does not start:\n{}", log()));
         Operator {
@@ -153,20 +170,32 @@ impl World {
     }
 
     /// Sends a transfer and returns its id.
-    pub(crate) async fn transfer(&self, operator: &Operator, from: usize, to: usize, amount: u64) -> Result<String, UserError> {
+    pub(crate) async fn transfer(
+        &self,
+        operator: &Operator,
+        from: usize,
+        to: usize,
+        amount: u64,
+    ) -> Result<String, UserError> {
         let to = self.user(operator, to).account().await?;
         let operation = Operation::Transfer {
             to: to.index,
             address: to.address.parse().unwrap(),
             amount,
         };
-        self.user(operator, from).send(operation, Some(1)).await.map(|(id, _)| id)
+        self.user(operator, from)
+            .send(operation, Some(1))
+            .await
+            .map(|(id, _)| id)
     }
 
     /// Waits until the users have their accounts.
     pub(crate) async fn ready(&self, operator: &Operator) {
         for key in 0..3 {
-            self.until("the accounts are open", async || self.user(operator, key).account().await.is_ok()).await;
+            self.until("the accounts are open", async || {
+                self.user(operator, key).account().await.is_ok()
+            })
+            .await;
         }
     }
 
@@ -174,7 +203,11 @@ impl World {
         let started = Instant::now();
         while !holds().await {
             let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: {what}\n{}",
+                log()
+            );
             sleep(Duration::from_millis(30)).await;
         }
     }
@@ -183,7 +216,11 @@ impl World {
     pub(crate) async fn settled(&self, operator: &Operator, ids: &[String]) {
         for id in ids {
             self.until("a transaction is proven", async || {
-                operator.rpc.transaction(id.clone()).await.is_ok_and(|status| status.stage == Stage::Proven)
+                operator
+                    .rpc
+                    .transaction(id.clone())
+                    .await
+                    .is_ok_and(|status| status.stage == Stage::Proven)
             })
             .await;
         }
@@ -195,7 +232,13 @@ impl World {
 
     /// The balance of a user's account after all that the operator has accepted.
     pub(crate) async fn balance(&self, operator: &Operator, key: usize) -> u64 {
-        self.user(operator, key).account().await.unwrap().soft_balance.parse().unwrap()
+        self.user(operator, key)
+            .account()
+            .await
+            .unwrap()
+            .soft_balance
+            .parse()
+            .unwrap()
     }
 
     pub(crate) async fn status(&self, operator: &Operator) -> NodeStatus {
