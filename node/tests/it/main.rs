@@ -3,6 +3,7 @@
 
 mod faults;
 mod mempool;
+mod metrics;
 mod operator;
 mod store;
 mod vm;
