@@ -219,8 +219,16 @@ impl Config {
                 format!("must be 1 to {most}: a longer batch does not fit the prover"),
             ));
         }
-        if config.l1.poll_ms == 0 {
-            return Err(field("l1.poll_ms", "must not be 0".to_owned()));
+        let least_one = [
+            ("l1.poll_ms", config.l1.poll_ms == 0),
+            ("l1.max_fee_gwei", config.l1.max_fee_gwei == 0),
+            ("l1.patience_s", config.l1.patience_s == 0),
+            ("mempool.transactions", config.mempool.transactions == 0),
+            ("mempool.per_sender", config.mempool.per_sender == 0),
+            ("rpc.connections", config.rpc.connections == 0),
+        ];
+        if let Some((name, _)) = least_one.into_iter().find(|(_, zero)| *zero) {
+            return Err(field(name, "must not be 0".to_owned()));
         }
         Ok(Checked {
             config,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod l1;
 pub mod logging;
 pub mod mempool;
+pub mod metrics;
 pub mod operator;
 pub mod rebuild;
 pub mod rpc;

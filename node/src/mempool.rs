@@ -1,16 +1,18 @@
 //! Transactions that wait for a batch.
 //!
-//! The pool knows senders' queues: for each sender the transactions with consecutive nonces from the account's next one on. Across
-//! senders the best fee goes first. A transaction replaces one of the same nonce if its fee is a tenth higher. When the pool is
-//! full, the cheapest last transaction of a queue makes room for a better one. All bounds are hard, so a flood costs memory up to
-//! [Limits] and nothing else.
+//! Each sender has a queue by nonce. Across senders the one whose next transaction pays most goes first, of equals the one that
+//! came first. A transaction replaces one of the same nonce if its fee is a tenth higher.
+//!
+//! What a transaction is worth to the pool is the least fee among it and those before it in its queue, since none of them can be
+//! left out, and 0 behind a missing nonce. A full pool gives up the last transaction of the queue where that is least for one
+//! that is worth more. All bounds are hard, so a flood costs memory up to [Limits] and nothing else.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use starling_rollup::account::Account;
 use starling_rollup::envelope::TransactionId;
-use starling_rollup::transaction::SignedTransaction;
+use starling_rollup::transaction::{Operation, SignedTransaction};
 
 /// What the pool asks of the state: accounts as the batch that is being filled leaves them.
 pub trait AccountView {
@@ -110,24 +112,71 @@ pub enum PoolError {
 pub struct Inserted {
     /// The transaction with the same nonce that was replaced.
     pub replaced: Option<TransactionId>,
-    /// Transactions that had to make room.
-    pub evicted: Vec<TransactionId>,
+    /// The transaction that had to make room.
+    pub evicted: Option<TransactionId>,
+}
+
+impl Inserted {
+    /// All of them.
+    pub fn gone(&self) -> Vec<TransactionId> {
+        self.replaced.iter().chain(&self.evicted).copied().collect()
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Waiting {
     id: TransactionId,
     signed: SignedTransaction,
+    /// When it came: of equal fees the earlier is first.
+    arrival: u64,
 }
 
 impl Waiting {
     fn fee(&self) -> u64 {
         self.signed.transaction.fee
     }
+}
 
-    fn cost(&self) -> u128 {
-        let transaction = &self.signed.transaction;
-        u128::from(transaction.fee) + u128::from(transaction.operation.amount())
+/// Gwei that a transaction takes from its sender.
+fn cost(signed: &SignedTransaction) -> u128 {
+    u128::from(signed.transaction.fee) + u128::from(signed.transaction.operation.amount())
+}
+
+/// A queue's place in the order of taking: the best fee first, of equals the one that came first.
+type Head = (Reverse<u64>, u64, u32);
+
+/// A queue's place in the order of eviction: the least worth goes first, of equals the one that came last.
+type Tail = (u64, Reverse<u64>, u32);
+
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<u32, Waiting>,
+    /// The account's next nonce, as of the last insertion, taking or [Mempool::revalidate].
+    next: u32,
+    head: Option<Head>,
+    tail: Option<Tail>,
+}
+
+impl Queue {
+    /// The least fee up to `nonce`, were `fee` the one there; 0 behind a missing nonce.
+    fn worth(&self, next: u32, nonce: u32, fee: u64) -> u64 {
+        if self.free(next).is_some_and(|free| free < nonce) {
+            return 0;
+        }
+        let before = self.waiting.range(next.min(nonce)..nonce);
+        before.map(|(_, waiting)| waiting.fee()).fold(fee, u64::min)
+    }
+
+    /// The first nonce from `next` on that nothing waits with.
+    fn free(&self, next: u32) -> Option<u32> {
+        let mut free = Some(next);
+        for nonce in self.waiting.range(next..).map(|(nonce, _)| *nonce) {
+            if free != Some(nonce) {
+                break;
+            }
+            free = nonce.checked_add(1);
+        }
+        free
     }
 }
 
@@ -135,13 +184,11 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 pub struct Mempool {
     limits: Limits,
-    /// By sender, then by nonce, without gaps.
-    queues: BTreeMap<u32, BTreeMap<u32, Waiting>>,
-    /// The first of each queue: best fee first, then lowest sender.
-    heads: BTreeSet<(Reverse<u64>, u32)>,
-    /// The last of each queue: lowest fee first.
-    tails: BTreeSet<(u64, u32)>,
+    queues: BTreeMap<u32, Queue>,
+    heads: BTreeSet<Head>,
+    tails: BTreeSet<Tail>,
     ids: HashMap<TransactionId, (u32, u32)>,
+    arrivals: u64,
 }
 
 impl Mempool {
@@ -168,10 +215,102 @@ impl Mempool {
         self.ids.contains_key(id)
     }
 
-    /// The nonce after the last that waits for a sender; `None` if nothing does.
-    pub fn next_nonce(&self, sender: u32) -> Option<u32> {
-        let (nonce, _) = self.queues.get(&sender)?.last_key_value()?;
-        nonce.checked_add(1)
+    /// All transactions, by sender and nonce.
+    pub fn iter(&self) -> impl Iterator<Item = &SignedTransaction> {
+        let queues = self.queues.values();
+        queues.flat_map(|queue| queue.waiting.values().map(|waiting| &waiting.signed))
+    }
+
+    /// The nonce that the next transaction of a sender whose account is at `nonce` needs: past all that wait without a gap.
+    pub fn next_nonce(&self, sender: u32, nonce: u32) -> Option<u32> {
+        self.queues.get(&sender).map_or(Some(nonce), |queue| queue.free(nonce))
+    }
+
+    /// What [Mempool::insert] would do.
+    ///
+    /// # Errors
+    /// Why the transaction would not be taken.
+    pub fn check(
+        &self,
+        id: &TransactionId,
+        signed: &SignedTransaction,
+        view: &dyn AccountView,
+    ) -> Result<Inserted, PoolError> {
+        if self.contains(id) {
+            return Err(PoolError::Known);
+        }
+        let (index, found, fee) = (
+            signed.transaction.from,
+            signed.transaction.nonce,
+            signed.transaction.fee,
+        );
+        let account = view.account(index).ok_or(PoolError::NoSuchAccount(index))?;
+        if found < account.nonce {
+            let next = account.nonce;
+            return Err(PoolError::NonceUsed { index, found, next });
+        }
+        let empty = Queue::default();
+        let queue = self.queues.get(&index).unwrap_or(&empty);
+        let old = queue.waiting.get(&found);
+        let next = queue.free(account.nonce).unwrap_or(u32::MAX);
+        if found > next && old.is_none() {
+            return Err(PoolError::NonceGap { index, found, next });
+        }
+        if fee < self.limits.min_fee {
+            let needed = self.limits.min_fee;
+            return Err(PoolError::Fee {
+                found: fee,
+                needed,
+                full: false,
+            });
+        }
+        if let Some(old) = old {
+            let needed = old.fee().saturating_add(old.fee().div_ceil(10).max(1));
+            if fee < needed {
+                return Err(PoolError::Underpriced { needed });
+            }
+        }
+        let others = queue.waiting.iter().filter(|(nonce, _)| **nonce != found);
+        let needed = cost(signed) + others.map(|(_, waiting)| cost(&waiting.signed)).sum::<u128>();
+        if needed > u128::from(account.balance) {
+            let balance = account.balance;
+            return Err(PoolError::Funds { index, balance, needed });
+        }
+        let mut inserted = Inserted {
+            replaced: old.map(|old| old.id),
+            evicted: None,
+        };
+        if old.is_some() {
+            return Ok(inserted);
+        }
+        let limit = self.limits.per_sender;
+        if queue.waiting.len() >= limit {
+            // What fills a gap goes before what waits behind it.
+            let last = queue.waiting.last_key_value();
+            inserted.evicted = last.filter(|(nonce, _)| **nonce > found).map(|(_, last)| last.id);
+            if inserted.evicted.is_none() {
+                return Err(PoolError::TooMany { index, limit });
+            }
+        } else if self.len() >= self.limits.transactions {
+            // Of another sender: an own one would only open a gap before this.
+            let cheapest = self.tails.iter().find(|(.., sender)| *sender != index);
+            let worth = queue.worth(account.nonce, found, fee);
+            let last = |sender: &u32| self.queues.get(sender)?.waiting.last_key_value();
+            match cheapest {
+                Some((least, _, sender)) if *least < worth => {
+                    inserted.evicted = last(sender).map(|(_, last)| last.id);
+                }
+                cheapest => {
+                    let needed = cheapest.map_or(u64::MAX, |(least, ..)| least.saturating_add(1));
+                    return Err(PoolError::Fee {
+                        found: worth,
+                        needed,
+                        full: true,
+                    });
+                }
+            }
+        }
+        Ok(inserted)
     }
 
     /// Takes a transaction whose signature has been verified.
@@ -184,162 +323,126 @@ impl Mempool {
         signed: SignedTransaction,
         view: &dyn AccountView,
     ) -> Result<Inserted, PoolError> {
-        if self.contains(&id) {
-            return Err(PoolError::Known);
+        let inserted = self.check(&id, &signed, view)?;
+        for gone in inserted.gone() {
+            self.remove(&gone);
         }
-        let waiting = Waiting { id, signed };
-        let (index, found) = (waiting.signed.transaction.from, waiting.signed.transaction.nonce);
-        let account = view.account(index).ok_or(PoolError::NoSuchAccount(index))?;
-        let queue = self.queues.get(&index);
-        let next = account.nonce.max(self.next_nonce(index).unwrap_or(0));
-        if found < account.nonce {
-            let next = account.nonce;
-            return Err(PoolError::NonceUsed { index, found, next });
-        }
-        if found > next {
-            return Err(PoolError::NonceGap { index, found, next });
-        }
-        let old = queue.and_then(|queue| queue.get(&found));
-        let (fee, min) = (waiting.fee(), self.limits.min_fee);
-        if fee < min {
-            return Err(PoolError::Fee {
-                found: fee,
-                needed: min,
-                full: false,
-            });
-        }
-        if let Some(old) = old {
-            let needed = old.fee().saturating_add((old.fee() / 10).max(1));
-            if fee < needed {
-                return Err(PoolError::Underpriced { needed });
-            }
-        }
-        let others = queue.into_iter().flatten().filter(|(nonce, _)| **nonce != found);
-        let needed = waiting.cost() + others.map(|(_, waiting)| waiting.cost()).sum::<u128>();
-        if needed > u128::from(account.balance) {
-            let balance = account.balance;
-            return Err(PoolError::Funds { index, balance, needed });
-        }
-        let mut inserted = Inserted {
-            replaced: old.map(|old| old.id),
-            ..Inserted::default()
-        };
-        if old.is_none() {
-            let limit = self.limits.per_sender;
-            if queue.is_some_and(|queue| queue.len() >= limit) {
-                return Err(PoolError::TooMany { index, limit });
-            }
-            if self.len() >= self.limits.transactions {
-                // The cheapest last one of another sender goes; an own one would only open a gap before this.
-                let cheapest = self.tails.iter().find(|(_, sender)| *sender != index).copied();
-                match cheapest {
-                    Some((cheapest, sender)) if cheapest < fee => inserted.evicted.extend(self.evict(sender)),
-                    cheapest => {
-                        let needed = cheapest.map_or(u64::MAX, |(cheapest, _)| cheapest.saturating_add(1));
-                        return Err(PoolError::Fee {
-                            found: fee,
-                            needed,
-                            full: true,
-                        });
-                    }
-                }
-            }
-        }
-        self.change(index, |queue| queue.insert(found, waiting));
-        if let Some(old) = &inserted.replaced {
-            self.ids.remove(old);
-        }
-        self.ids.insert(id, (index, found));
+        let (sender, nonce) = (signed.transaction.from, signed.transaction.nonce);
+        let next = view.account(sender).map_or(nonce, |account| account.nonce);
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.ids.insert(id, (sender, nonce));
+        self.change(sender, |queue| {
+            queue.next = next;
+            queue.waiting.insert(nonce, Waiting { id, signed, arrival })
+        });
         Ok(inserted)
     }
 
     /// Takes out the best transaction that can be executed next. It is for the caller to execute it.
     pub fn pop(&mut self, view: &dyn AccountView) -> Option<(TransactionId, SignedTransaction)> {
-        let ready = self.heads.iter().find(|(_, sender)| {
-            let head = self.queues.get(sender).and_then(|queue| queue.first_key_value());
+        let ready = self.heads.iter().find(|(.., sender)| {
+            let head = self
+                .queues
+                .get(sender)
+                .and_then(|queue| queue.waiting.first_key_value());
             let account = view.account(*sender);
             head.zip(account).is_some_and(|((nonce, waiting), account)| {
-                account.nonce == *nonce && waiting.cost() <= u128::from(account.balance)
+                account.nonce == *nonce && cost(&waiting.signed) <= u128::from(account.balance)
             })
         });
-        let (_, sender) = *ready?;
-        let (_, waiting) = self.change(sender, BTreeMap::pop_first)?;
+        let (.., sender) = *ready?;
+        let (_, waiting) = self.change(sender, |queue| {
+            let first = queue.waiting.pop_first();
+            queue.next = first.as_ref().map_or(queue.next, |(nonce, _)| nonce.saturating_add(1));
+            first
+        })?;
         self.ids.remove(&waiting.id);
         Some((waiting.id, waiting.signed))
     }
 
-    /// Takes out a transaction, and those of its sender that come after it: they would wait for a nonce that never comes.
-    pub fn remove(&mut self, id: &TransactionId) -> Vec<TransactionId> {
-        let Some((sender, nonce)) = self.ids.get(id).copied() else {
-            return Vec::new();
-        };
-        let gone = self.change(sender, |queue| queue.split_off(&nonce));
-        self.forget(gone)
+    /// Takes out a transaction; those of its sender that come after it wait until another has its nonce.
+    pub fn remove(&mut self, id: &TransactionId) -> Option<SignedTransaction> {
+        let (sender, nonce) = self.ids.remove(id)?;
+        let waiting = self.change(sender, |queue| queue.waiting.remove(&nonce))?;
+        Some(waiting.signed)
     }
 
-    fn forget(&mut self, gone: BTreeMap<u32, Waiting>) -> Vec<TransactionId> {
-        let ids = gone.into_values().map(|waiting| waiting.id);
-        let ids: Vec<TransactionId> = ids.collect();
-        for id in &ids {
-            self.ids.remove(id);
-        }
-        ids
+    /// Takes out everything, by sender and nonce.
+    pub fn take_all(&mut self) -> Vec<SignedTransaction> {
+        let queues = std::mem::replace(self, Self::new(self.limits)).queues;
+        let waiting = queues.into_values().flat_map(|queue| queue.waiting.into_values());
+        waiting.map(|waiting| waiting.signed).collect()
     }
 
-    /// Takes out what can never be executed over the accounts as they are now: used nonces, and senders whose key changed.
+    /// Looks through the pool after the accounts have changed and takes out what cannot be executed any more: used nonces, keys
+    /// and recipients that changed, and what a sender's balance does not cover.
     pub fn revalidate(&mut self, view: &dyn AccountView) -> Vec<TransactionId> {
         let mut gone = Vec::new();
         for sender in self.queues.keys().copied().collect::<Vec<_>>() {
             let account = view.account(sender);
-            let dead = self.change(sender, |queue| match account {
-                None => std::mem::take(queue),
-                Some(account) => {
-                    let live = queue.split_off(&account.nonce);
-                    let mut dead = std::mem::replace(queue, live);
-                    let stale = queue.values().any(|waiting| waiting.signed.sender() != account.address);
-                    let gap = queue
-                        .first_key_value()
-                        .is_some_and(|(nonce, _)| *nonce != account.nonce);
-                    if stale || gap {
-                        dead.append(queue);
+            self.change(sender, |queue| {
+                let Some(account) = account else {
+                    gone.extend(
+                        std::mem::take(&mut queue.waiting)
+                            .into_values()
+                            .map(|waiting| waiting.id),
+                    );
+                    return;
+                };
+                queue.next = account.nonce;
+                let mut spent = 0;
+                queue.waiting.retain(|nonce, waiting| {
+                    let needed = spent + cost(&waiting.signed);
+                    let stands = *nonce >= account.nonce
+                        && needed <= u128::from(account.balance)
+                        && waiting.signed.sender() == account.address
+                        && recipient_stands(&waiting.signed, view);
+                    if stands {
+                        spent = needed;
+                    } else {
+                        gone.push(waiting.id);
                     }
-                    dead
-                }
+                    stands
+                });
             });
-            gone.extend(self.forget(dead));
+        }
+        for id in &gone {
+            self.ids.remove(id);
         }
         gone
     }
 
-    /// Takes out the last transaction of a sender.
-    fn evict(&mut self, sender: u32) -> Option<TransactionId> {
-        let (_, waiting) = self.change(sender, BTreeMap::pop_last)?;
-        self.ids.remove(&waiting.id);
-        Some(waiting.id)
-    }
-
-    /// Changes a queue, and the orders by fee with it.
-    fn change<T>(&mut self, sender: u32, change: impl FnOnce(&mut BTreeMap<u32, Waiting>) -> T) -> T {
+    /// Changes a queue, and its places in the orders with it.
+    fn change<T>(&mut self, sender: u32, change: impl FnOnce(&mut Queue) -> T) -> T {
         let queue = self.queues.entry(sender).or_default();
-        let ends = |queue: &BTreeMap<u32, Waiting>| {
-            let head = queue
-                .first_key_value()
-                .map(|(_, waiting)| (Reverse(waiting.fee()), sender));
-            let tail = queue.last_key_value().map(|(_, waiting)| (waiting.fee(), sender));
-            (head, tail)
-        };
-        let (head, tail) = ends(queue);
-        if let (Some(head), Some(tail)) = (head, tail) {
+        if let Some(head) = queue.head.take() {
             self.heads.remove(&head);
+        }
+        if let Some(tail) = queue.tail.take() {
             self.tails.remove(&tail);
         }
         let result = change(queue);
-        let (head, tail) = ends(queue);
-        self.heads.extend(head);
-        self.tails.extend(tail);
-        if queue.is_empty() {
+        if let Some((_, first)) = queue.waiting.first_key_value() {
+            queue.head = Some((Reverse(first.fee()), first.arrival, sender));
+        }
+        if let Some((nonce, last)) = queue.waiting.last_key_value() {
+            let worth = queue.worth(queue.next, *nonce, last.fee());
+            queue.tail = Some((worth, Reverse(last.arrival), sender));
+        }
+        self.heads.extend(queue.head);
+        self.tails.extend(queue.tail);
+        if queue.waiting.is_empty() {
             self.queues.remove(&sender);
         }
         result
     }
+}
+
+/// Whether a transfer's recipient is who was signed.
+pub fn recipient_stands(signed: &SignedTransaction, view: &dyn AccountView) -> bool {
+    let Operation::Transfer { to, address, .. } = signed.transaction.operation else {
+        return true;
+    };
+    view.account(to).is_some_and(|account| account.address == address)
 }

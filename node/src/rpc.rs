@@ -20,6 +20,7 @@ use starling_vm::field::Word;
 use tokio::sync::watch;
 
 use crate::l1::{L1, hex};
+use crate::metrics::{Metrics, Outcome};
 use crate::operator::hex_word;
 use crate::operator::journal::JournalError;
 use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
@@ -266,6 +267,7 @@ pub struct Server {
     /// Operations that a batch is sealed at: they share its proof.
     batch_operations: u64,
     rollup_word: Word,
+    metrics: Metrics,
 }
 
 impl Server {
@@ -276,6 +278,7 @@ impl Server {
         l1: Arc<dyn L1>,
         batch_operations: usize,
         rollup_word: Word,
+        metrics: Metrics,
     ) -> Self {
         Self {
             sequencer,
@@ -283,7 +286,25 @@ impl Server {
             l1,
             batch_operations: batch_operations as u64,
             rollup_word,
+            metrics,
         }
+    }
+
+    async fn accept(&self, envelope: &str) -> RpcResult<String> {
+        let signed = SignedTransaction::from_hex(envelope).map_err(|reason| error(code::MALFORMED, reason))?;
+        // The signature is the dearest check: whatever else is wrong is told before.
+        let refused = |reason| match reason {
+            SubmitError::Journal(reason) => error(code::INTERNAL, reason),
+            reason => error(code::REFUSED, reason),
+        };
+        self.sequencer.lock().await.check(&signed).map_err(refused)?;
+        let word = self.rollup_word;
+        let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
+        let signed = checked
+            .map_err(|reason| error(code::INTERNAL, reason))?
+            .map_err(|reason| error(code::REFUSED, Refusal::Signature(reason)))?;
+        let accepted = self.sequencer.lock().await.submit(signed);
+        accepted.map(|id| id.to_string()).map_err(refused)
     }
 
     /// Listens.
@@ -321,18 +342,12 @@ const WORD_GAS: u64 = 8 * 16;
 #[async_trait]
 impl ApiServer for Server {
     async fn submit(&self, envelope: String) -> RpcResult<String> {
-        let signed = SignedTransaction::from_hex(&envelope).map_err(|reason| error(code::MALFORMED, reason))?;
-        let word = self.rollup_word;
-        let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
-        let signed = checked
-            .map_err(|reason| error(code::INTERNAL, reason))?
-            .map_err(|reason| error(code::REFUSED, Refusal::Signature(reason)))?;
-        let accepted = self.sequencer.lock().await.submit(signed);
-        match accepted {
-            Ok(id) => Ok(id.to_string()),
-            Err(SubmitError::Journal(reason)) => Err(error(code::INTERNAL, reason)),
-            Err(reason) => Err(error(code::REFUSED, reason)),
-        }
+        let accepted = self.accept(&envelope).await;
+        self.metrics.transaction(match accepted {
+            Ok(_) => Outcome::Accepted,
+            Err(_) => Outcome::Refused,
+        });
+        accepted
     }
 
     async fn transaction(&self, id: String) -> RpcResult<TransactionStatus> {

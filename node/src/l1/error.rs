@@ -67,6 +67,12 @@ pub enum L1Error {
         /// How often the fee was raised.
         bumps: u32,
     },
+    /// Another transaction of this key got into a block first: one that an earlier process sent, or another process's.
+    #[error("another transaction with nonce {nonce} of this key is in a block already; give each process its own key")]
+    Overtaken {
+        /// Its nonce.
+        nonce: u64,
+    },
     /// This client only reads.
     #[error("this client has no key to sign L1 transactions with")]
     NoKey,
@@ -89,7 +95,10 @@ pub enum L1Error {
 impl L1Error {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Stuck { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Stuck { .. } | Self::Overtaken { .. }
+        )
     }
 }
 

@@ -99,10 +99,14 @@ impl EthersL1 {
     async fn ask<T>(&self, what: &str, answer: impl Future<Output = Result<T, ProviderError>>) -> Result<T, L1Error> {
         match timeout(PATIENCE, answer).await {
             Ok(found) => found.map_err(|error| self.error(what, error)),
-            Err(_) => Err(L1Error::Unreachable {
-                url: self.url.clone(),
-                reason: format!("{what}: no answer within {} s", PATIENCE.as_secs()),
-            }),
+            Err(_) => Err(self.silent(what)),
+        }
+    }
+
+    fn silent(&self, what: &str) -> L1Error {
+        L1Error::Unreachable {
+            url: self.url.clone(),
+            reason: format!("{what}: no answer within {} s", PATIENCE.as_secs()),
         }
     }
 
@@ -175,13 +179,21 @@ impl EthersL1 {
         };
         let raw = typed.rlp_signed(&signature);
         let hash = H256(starling_rollup::l1_key::keccak256(&[&raw]));
-        let sent: Result<H256, _> = self.provider.as_ref().request("eth_sendRawTransaction", [raw]).await;
+        let sending = self.provider.as_ref().request("eth_sendRawTransaction", [raw]);
+        let Ok(sent) = timeout(PATIENCE, sending).await else {
+            return Err(self.silent("eth_sendRawTransaction"));
+        };
+        let sent: Result<H256, _> = sent;
         match sent {
             Ok(_) => Ok(Some(hash)),
             Err(error) => {
                 if let Some(answer) = error.as_error_response() {
                     let text = answer.message.to_lowercase();
-                    if ["already", "known", "underpriced", "nonce too low"]
+                    if text.contains("nonce too low") {
+                        let nonce = request.nonce.unwrap_or_default().low_u64();
+                        return Err(L1Error::Overtaken { nonce });
+                    }
+                    if ["already", "known", "underpriced"]
                         .iter()
                         .any(|known| text.contains(known))
                     {
@@ -316,7 +328,12 @@ impl L1 for EthersL1 {
                     fee, "a transaction is stuck: its fee is raised"
                 );
             }
-            hashes.extend(self.submit(&transaction, key).await?);
+            match self.submit(&transaction, key).await {
+                Ok(hash) => hashes.extend(hash),
+                // One of ours, most likely: its receipt is on its way.
+                Err(L1Error::Overtaken { .. }) if !hashes.is_empty() => {}
+                Err(error) => return Err(error),
+            }
             let since = Instant::now();
             while since.elapsed() < self.settings.patience {
                 if let Some(receipt) = self.receipt(&hashes).await? {

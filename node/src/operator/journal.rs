@@ -195,15 +195,13 @@ impl Journal {
         TransactionId::new(&signed.transaction, &self.word)
     }
 
-    /// Keeps an accepted transaction, in place of the one that it replaces.
+    /// Keeps an accepted transaction, in place of those that it pushes out.
     ///
     /// # Errors
     /// When the store fails: the transaction is then not accepted.
-    pub fn accept(&self, signed: &SignedTransaction, replaced: Option<&TransactionId>) -> Result<(), JournalError> {
+    pub fn accept(&self, signed: &SignedTransaction, gone: &[TransactionId]) -> Result<(), JournalError> {
         let mut batch = WriteBatch::default();
-        if let Some(id) = replaced {
-            batch.delete(Table::Pool, id.0);
-        }
+        gone.iter().for_each(|id| batch.delete(Table::Pool, id.0));
         batch.put(Table::Pool, self.id(signed).0, signed.to_bytes());
         Ok(self.store.write(batch)?)
     }

@@ -17,6 +17,7 @@ use crate::config::Checked;
 use crate::l1::ethers::{EthersL1, Settings};
 use crate::l1::{L1, L1Error};
 use crate::mempool::Mempool;
+use crate::metrics::Metrics;
 use crate::rpc;
 use crate::store::{self, StoreError};
 
@@ -38,9 +39,11 @@ pub enum ProcessError {
     /// Settling ended.
     #[error(transparent)]
     Settle(#[from] SettleError),
-    /// The RPC cannot listen.
-    #[error("the RPC cannot listen at {at}: {source}; change `rpc.listen`")]
+    /// The RPC or the metrics cannot listen.
+    #[error("nothing can listen at {at}: {source}; change `{field}`")]
     Listen {
+        /// Which.
+        field: &'static str,
         /// The address.
         at: SocketAddr,
         /// What happened.
@@ -79,16 +82,27 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
     let sequencer = shared(sequencer);
     let l1 = connect(&checked, key).await?;
     let (status, watched) = watch::channel(Status::default());
+    let metrics = Metrics::default();
     let server = rpc::Server::new(
         sequencer.clone(),
         watched,
         l1.clone(),
         config.sequencer.operations,
         rollup.word(),
+        metrics.clone(),
     );
     let at = config.rpc.listen;
     let listening = server.listen(at, config.rpc.connections).await;
-    let (address, server) = listening.map_err(|source| ProcessError::Listen { at, source })?;
+    let field = "rpc.listen";
+    let (address, server) = listening.map_err(|source| ProcessError::Listen { field, at, source })?;
+    let mut watching = None;
+    if let Some(at) = config.metrics.listen {
+        let field = "metrics.listen";
+        let serving = metrics.serve(at).await;
+        let (address, task) = serving.map_err(|source| ProcessError::Listen { field, at, source })?;
+        info!(metrics = %address, "serving");
+        watching = Some(task);
+    }
     info!(rpc = %address, rollup = %rollup.contract, operator = %l1.sender(), "running");
     ready(address);
     let confirmations = config.l1.confirmations;
@@ -109,19 +123,24 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
                 Ok(settler) => break settler,
                 Err(SettleError::L1(error)) if error.is_transient() => {
                     warn!(%error, "L1");
+                    metrics.l1_errors.inc();
                     sleep(pause).await;
                 }
                 Err(error) => return Err(error),
             }
         };
+        settler.count_in(metrics.clone());
         settler.run(pause).await
     };
     let ended = tokio::select! {
         ended = settling => ended,
-        () = tick(sequencer.clone()) => Ok(()),
+        () = tick(sequencer.clone(), &metrics) => Ok(()),
         () = interrupted() => Ok(()),
     };
     info!("ending");
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     let _ = server.stop();
     server.stopped().await;
     Ok(ended?)
@@ -151,9 +170,16 @@ async fn connect(checked: &Checked, key: starling_rollup::l1_key::L1Key) -> Resu
 }
 
 /// Fills and seals batches. A store that fails is tried again: nothing is acknowledged meanwhile.
-async fn tick(sequencer: SharedSequencer) {
+async fn tick(sequencer: SharedSequencer, metrics: &Metrics) {
     loop {
-        if let Err(error) = sequencer.lock().await.tick() {
+        let ticked = {
+            let mut sequencer = sequencer.lock().await;
+            let ticked = sequencer.tick();
+            let (pool, open) = sequencer.waiting();
+            metrics.waiting.set((pool + open) as u64);
+            ticked
+        };
+        if let Err(error) = ticked {
             warn!(%error, "a batch is not sealed");
             sleep(Duration::from_secs(1)).await;
         }

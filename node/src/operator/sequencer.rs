@@ -16,14 +16,14 @@ use starling_rollup::envelope::TransactionId;
 use starling_rollup::record::Record;
 use starling_rollup::rules::Refusal;
 use starling_rollup::state::State;
-use starling_rollup::transaction::{RollupId, SignedTransaction};
+use starling_rollup::transaction::{Operation, RollupId, SignedTransaction};
 use starling_rollup::tree::Path;
 use starling_vm::field::Word;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::journal::{Journal, JournalError, Sealed, undo_of};
-use crate::mempool::{AccountView, Mempool, PoolError};
+use crate::mempool::{AccountView, Inserted, Mempool, PoolError, recipient_stands};
 
 /// A sequencer that the RPC and the settler share.
 pub type SharedSequencer = Arc<Mutex<Sequencer>>;
@@ -173,15 +173,28 @@ impl Sequencer {
         for signed in waiting {
             let id = self.journal.id(&signed);
             match self.pool.insert(id, signed.clone(), &View(&self.open, &self.state)) {
-                Ok(_) | Err(PoolError::Known) => {}
+                Ok(inserted) => {
+                    let gone = inserted.gone();
+                    self.forget(&gone);
+                }
+                Err(PoolError::Known) => {}
                 Err(error @ PoolError::NonceUsed { .. }) => {
                     warn!(%id, %error, "an accepted transaction cannot be executed any more");
-                    if let Err(error) = self.journal.drop_accepted(&[id]) {
-                        warn!(%error, "the journal");
-                    }
+                    self.forget(&[id]);
                 }
                 Err(_) => self.deferred.push(signed),
             }
+        }
+    }
+
+    /// Forgets accepted transactions that will not be executed.
+    fn forget(&self, ids: &[TransactionId]) {
+        if ids.is_empty() {
+            return;
+        }
+        if let Err(error) = self.journal.drop_accepted(ids) {
+            // A restart finds them again, and that they cannot be executed.
+            warn!(%error, "the journal");
         }
     }
 
@@ -240,7 +253,8 @@ impl Sequencer {
     /// The account at `index` as the operations accepted so far leave it, and the nonce that its next one needs.
     pub fn soft_account(&self, index: u32) -> Option<(Account, u32)> {
         let account = View(&self.open, &self.state).account(index)?;
-        Some((account, self.pool.next_nonce(index).unwrap_or(account.nonce)))
+        let next = self.pool.next_nonce(index, account.nonce);
+        Some((account, next.unwrap_or(account.nonce)))
     }
 
     /// Where a transaction stands; `None` if it was never accepted.
@@ -265,29 +279,43 @@ impl Sequencer {
     // TRANSACTIONS
     // ============================================================================================================
 
-    /// Accepts a transaction whose signature has been verified: it is on disk when this returns.
+    /// All that [Sequencer::submit] checks, without taking anything.
     ///
     /// # Errors
-    /// Why it is not accepted.
-    pub fn submit(&mut self, signed: SignedTransaction) -> Result<TransactionId, SubmitError> {
-        let id = self.journal.id(&signed);
-        if let Some((batch, _)) = self.journal.place(&id)? {
+    /// Why the transaction would not be accepted.
+    pub fn check(&self, signed: &SignedTransaction) -> Result<TransactionId, SubmitError> {
+        let id = self.journal.id(signed);
+        self.plan(&id, signed)?;
+        Ok(id)
+    }
+
+    fn plan(&self, id: &TransactionId, signed: &SignedTransaction) -> Result<Inserted, SubmitError> {
+        if let Some((batch, _)) = self.journal.place(id)? {
             return Err(SubmitError::Sealed { batch });
         }
-        let sender = self.open.overlay().account(&self.state, signed.transaction.from);
+        let view = View(&self.open, &self.state);
         let index = signed.transaction.from;
-        let sender = sender.ok_or(Refusal::NoSuchAccount { index })?;
+        let sender = view.account(index).ok_or(Refusal::NoSuchAccount { index })?;
         if sender.address != signed.sender() {
             return Err(Refusal::NotTheOwner { index }.into());
         }
-        let inserted = self.pool.insert(id, signed.clone(), &View(&self.open, &self.state))?;
-        if let Err(error) = self.journal.accept(&signed, inserted.replaced.as_ref()) {
-            self.pool.remove(&id);
-            return Err(error.into());
+        if let Operation::Transfer { to: index, .. } = signed.transaction.operation
+            && !recipient_stands(signed, &view)
+        {
+            return Err(Refusal::Recipient { index }.into());
         }
-        if !inserted.evicted.is_empty() {
-            self.journal.drop_accepted(&inserted.evicted)?;
-        }
+        Ok(self.pool.check(id, signed, &view)?)
+    }
+
+    /// Accepts a transaction whose signature has been verified: it is on disk when this returns.
+    ///
+    /// # Errors
+    /// Why it is not accepted; everything is then as it was.
+    pub fn submit(&mut self, signed: SignedTransaction) -> Result<TransactionId, SubmitError> {
+        let id = self.journal.id(&signed);
+        let planned = self.plan(&id, &signed)?;
+        self.journal.accept(&signed, &planned.gone())?;
+        self.pool.insert(id, signed, &View(&self.open, &self.state))?;
         Ok(id)
     }
 
@@ -354,9 +382,7 @@ impl Sequencer {
                 }
                 Err(refusal) => {
                     warn!(%id, %refusal, "an accepted transaction is refused");
-                    if let Err(error) = self.journal.drop_accepted(&[id]) {
-                        warn!(%error, "the journal");
-                    }
+                    self.forget(&[id]);
                 }
             }
         }
@@ -398,6 +424,11 @@ impl Sequencer {
         self.digest = sealed.digest;
         self.queue_end = sealed.queue_end;
         self.reopen();
+        let gone = self.pool.revalidate(&View(&self.open, &self.state));
+        if !gone.is_empty() {
+            warn!(count = gone.len(), "accepted transactions cannot be executed any more");
+            self.forget(&gone);
+        }
         info!(
             batch = number,
             entries = sealed.batch.entries.len(),
@@ -457,6 +488,8 @@ impl Sequencer {
             again.extend(sealed.batch.transactions);
         }
         self.entries.clear();
+        // From the lowest nonce on: what waits may have to stand behind what comes back.
+        again.extend(self.pool.take_all());
         self.deferred.extend(again);
         self.reopen();
         Ok(())

@@ -19,6 +19,7 @@ use super::sequencer::{Sequencer, SequencerError, SharedSequencer};
 use crate::l1::follow::Follower;
 use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
 use crate::l1::{L1, L1Error, Receipt};
+use crate::metrics::Metrics;
 
 /// Why settling stopped.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +118,7 @@ pub struct Settler {
     follower: Follower,
     confirmations: u64,
     status: watch::Sender<Status>,
+    metrics: Metrics,
     /// The state after the last proven batch, kept while it is that.
     proven: Option<(u64, Arc<State>)>,
 }
@@ -148,8 +150,19 @@ impl Settler {
             follower: Follower::new(deployed),
             confirmations,
             status,
+            metrics: Metrics::default(),
             proven: None,
         })
+    }
+
+    /// Counts in `metrics` from now on.
+    pub fn count_in(&mut self, metrics: Metrics) {
+        self.metrics = metrics;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+        self.metrics.note(&self.status.borrow());
     }
 
     fn contract(&self) -> Rollup<'_> {
@@ -168,8 +181,8 @@ impl Settler {
                 Err(SettleError::L1(error)) => {
                     // A refusal may be of the past, too: L1 moved between the look and the call.
                     warn!(%error, "L1");
-                    self.status
-                        .send_modify(|status| status.trouble = Some(error.to_string()));
+                    self.metrics.l1_errors.inc();
+                    self.change(|status| status.trouble = Some(error.to_string()));
                     sleep(pause.max(Duration::from_millis(500))).await;
                 }
                 Err(fatal) => {
@@ -196,7 +209,7 @@ impl Settler {
         }
         self.tell_sequencer(&progress, look.head).await?;
         let sealed = self.sequencer.lock().await.last();
-        self.status.send_modify(|status| {
+        self.change(|status| {
             status.l1_block = look.head;
             status.sealed = sealed;
             status.committed = progress.committed;
@@ -238,8 +251,8 @@ impl Settler {
         let words = sealed.batch.data().to_words();
         let receipt = self.contract().commit(&parent, &words, self.constants.bond).await?;
         info!(batch = number, gas = receipt.gas, words = words.len(), "committed");
-        self.status
-            .send_modify(|status| status.commits.push(Spent::new(number, &[receipt])));
+        self.metrics.l1_gas.inc_by(receipt.gas);
+        self.change(|status| status.commits.push(Spent::new(number, &[receipt])));
         Ok(())
     }
 
@@ -266,7 +279,8 @@ impl Settler {
         receipts.push(self.contract().prove(proof.last, &proof.root, proof.payee).await?);
         let spent = Spent::new(proof.last, &receipts);
         info!(first, last = proof.last, gas = spent.gas, root = %super::hex_word(&proof.root), "settled");
-        self.status.send_modify(|status| status.proofs.push(spent));
+        self.metrics.l1_gas.inc_by(spent.gas);
+        self.change(|status| status.proofs.push(spent));
         Ok(())
     }
 
@@ -290,9 +304,9 @@ impl Settler {
         let run = Run::choose(&self.journal, first, last)?;
         let (rollup, payee) = (self.rollup, self.l1.sender());
         info!(first, last = run.last, operations = run.operations, "proving");
-        self.status.send_modify(|status| status.proving = true);
+        self.change(|status| status.proving = true);
         let done = tokio::task::spawn_blocking(move || run.prove(&before, &rollup, payee)).await;
-        self.status.send_modify(|status| status.proving = false);
+        self.change(|status| status.proving = false);
         let proof = done.map_err(|error| SettleError::Ended(error.to_string()))??;
         info!(
             first,
@@ -302,6 +316,7 @@ impl Settler {
             bytes = proof.bytes.len(),
             "proven"
         );
+        self.metrics.proof_seconds.observe(proof.prove_ms as f64 / 1_000.0);
         self.journal.keep_proof(&proof)?;
         Ok(proof)
     }

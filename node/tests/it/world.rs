@@ -19,7 +19,7 @@ use starling_rollup::transaction::{Operation, RollupId};
 use starling_vm::schnorr::SecretKey;
 use tokio::time::sleep;
 
-const PASSWORD: &str = "only a test";
+pub(crate) const PASSWORD: &str = "only a test";
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// What each user has at first, in gwei.
@@ -40,6 +40,7 @@ pub(crate) struct World {
 pub(crate) struct Operator {
     pub(crate) child: Child,
     pub(crate) rpc: HttpClient,
+    pub(crate) url: String,
 }
 
 impl Drop for Operator {
@@ -164,7 +165,8 @@ impl World {
         let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
         let url = url.unwrap_or_else(|| panic!("the operator does not start:\n{}", log()));
         Operator {
-            rpc: HttpClientBuilder::default().build(url).unwrap(),
+            rpc: HttpClientBuilder::default().build(&url).unwrap(),
+            url,
             child,
         }
     }
