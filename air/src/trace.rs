@@ -68,12 +68,15 @@ impl Recorder for Recording {
     fn signature(&mut self, clk: u64, key: [Felt; 5], message: Word, signature: [Felt; Signature::ELEMENTS]) {
         // The executor has checked both encodings.
         if let (Ok(key), Ok(signature)) = (PublicKey::from_elements(&key), Signature::from_elements(&signature)) {
-            self.signatures.push(Request {
+            let request = Request {
                 clk,
                 key,
                 message,
                 signature,
-            });
+            };
+            self.hashes
+                .extend(request.hash_calls().map(|call| (call.id, call.input, false)));
+            self.signatures.push(request);
         }
     }
 }
@@ -177,11 +180,6 @@ pub fn build_with(
 ) -> Result<MainTrace, TraceError> {
     let mut recording = Recording::default();
     let outcome = run_recorded(program, inputs, cycle_limit.min(MAX_LENGTH as u64), &mut recording)?;
-    for request in &recording.signatures {
-        recording
-            .hashes
-            .extend(request.hash_calls().map(|call| (call.id, call.input, false)));
-    }
     let needed = ChipSet::for_run(!recording.bitwise.is_empty(), !recording.signatures.is_empty());
     let given = chips.unwrap_or(needed);
     if !given.covers(needed) {

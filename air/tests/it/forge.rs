@@ -201,6 +201,7 @@ impl Forgery {
         let length = self.length();
         let mut recording = Recording::default();
         let mut uses = vec![0; 2 * (self.blocks.len() - 1)];
+        let mut signatures = self.honest.signatures.iter();
         for row in 0..length - 1 {
             if let Some(count) = uses.get_mut(self.columns[cpu::PC][row].as_int() as usize) {
                 *count += 1;
@@ -222,7 +223,14 @@ impl Forgery {
                     });
                 }
             }
-            if ca && self.is(row, flag::O2) {
+            if me
+                && ca
+                && let Some(signature) = signatures.next()
+            {
+                let key = core::array::from_fn(|r| self.register(row, r));
+                let message = core::array::from_fn(|r| self.register(row, 8 + r));
+                recording.signature(clk, key, message, *signature);
+            } else if ca && self.is(row, flag::O2) {
                 match (u32::try_from(vb.as_int()), u32::try_from(x[1].as_int())) {
                     (Ok(b), _) if self.is(row, flag::O3) && b < 32 => recording.pow2(b),
                     (Ok(b), Ok(a)) if !self.is(row, flag::O3) => recording.and(a, b),

@@ -2,8 +2,9 @@
 //!
 //! - `honest`, `samples`: runs that are provable; `wire`: the format of proofs; `presets`: what they are worth.
 //! - `reference`: the prover's own transforms, trees and evaluator give the proofs that winterfell's would.
-//! - `forge`, `lies`: tools for lying traces, and the lies.
+//! - `forge`, `lies`, `lies_signature`: tools for lying traces, and the lies.
 //! - `switches`: without any one of its constraints, boundary values and messages, the AIR would accept a lie.
+//! - `auxiliary`: lies in the columns that come after the challenges.
 //! - `sweep`: single cells; `forgeries`: lies through the real prover; `mutations`: changed proofs.
 //!
 //! Counts are those of a quick run; `STARLING_SOAK=1` multiplies them by ten.
@@ -11,6 +12,7 @@
 
 use std::sync::Once;
 
+mod auxiliary;
 mod chain;
 mod cheating;
 mod codegen;
@@ -21,6 +23,7 @@ mod forge;
 mod forgeries;
 mod honest;
 mod lies;
+mod lies_signature;
 mod machine;
 mod mutations;
 mod poseidon2;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use starling_air::check::Probe;
-use starling_air::chips::{cpu, hash, memory, range};
+use starling_air::chips::{cpu, hash, memory, range, signature};
 use starling_air::machine::Machine;
 use starling_vm::field::{Felt, MODULUS};
 use starling_vm::isa::flag;
@@ -43,6 +43,54 @@ pub(crate) enum Free {
     IdleMode,
     /// The result of a power before its last row.
     PowerOnTheWay,
+    /// Cells of a signature block's finish that hold nothing.
+    IdleFinish,
+    /// The digit over G' in a row that has no digit may be the other one.
+    NoDigit,
+    /// The message, the last lane of the challenge and the inverse of the block's number where a block serves nothing.
+    IdleBlock,
+    /// The flag of a high half of ones in the first row, when the next bit is 0.
+    OnesBefore,
+}
+
+/// [free] for the signature chip.
+fn free_signature(
+    l: &signature::Columns,
+    columns: &[Vec<Felt>],
+    column: usize,
+    row: usize,
+    value: Felt,
+) -> Option<Free> {
+    let length = columns[0].len();
+    let t = (row + signature::ROWS - length % signature::ROWS) % signature::ROWS;
+    let within = |first: usize, from: usize, to: usize| (first + from..first + to).contains(&column);
+    let when = |condition: bool, reason: Free| condition.then_some(reason);
+    if column == l.ones && row == 0 {
+        return when(columns[l.sign][1] * columns[l.v][1] == -ONE, Free::OnesBefore);
+    }
+    let t = t.checked_sub(2 * signature::GROUP + signature::FINISH)?;
+    if column == l.u {
+        return when(!(7..11).contains(&t) && value == -columns[column][row], Free::NoDigit);
+    }
+    let unused = match t {
+        0 => within(l.i, 0, 5) || within(l.j, 3, 5) || within(l.ty, 3, 5),
+        2 | 4 => within(l.y, 0, 5) || within(l.i, 4, 5) || within(l.j, 3, 5) || within(l.ty, 2, 5),
+        1 | 3 | 5 => {
+            within(l.x, 4, 5) || within(l.y, 0, 5) || within(l.i, 4, 5) || within(l.j, 0, 5) || within(l.ty, 2, 5)
+        }
+        6 => within(l.i, 0, 5) || within(l.ty, 2, 5),
+        7..=10 => within(l.j, 1, 5),
+        11 => within(l.i, 0, 20),
+        _ => within(l.x, 0, 30),
+    };
+    let active = t < 6 && columns[l.ty + 1][row] == ONE;
+    let idle = match t {
+        0 => within(l.ty, 2, 3),
+        2 => within(l.x, 4, 5) || within(l.j, 0, 3),
+        5 => within(l.x, 3, 4),
+        _ => false,
+    };
+    when(unused, Free::IdleFinish).or(when(idle && !active, Free::IdleBlock))
 }
 
 /// Whether the cell may hold `value`, all others unchanged.
@@ -120,6 +168,11 @@ pub(crate) fn free(machine: &Machine, columns: &[Vec<Felt>], column: usize, row:
             }
         }
         _ => {
+            if let Some(layout) = machine.signature()
+                && (layout.x..layout.x + signature::WIDTH).contains(&column)
+            {
+                return free_signature(&layout, columns, column, row, value);
+            }
             let layout = machine.bitwise()?;
             if column == layout.uses {
                 when(row % 8 != 7 || row == last, Free::IdleMultiplicity)
@@ -191,7 +244,8 @@ fn print(counts: &BTreeMap<Option<Free>, usize>) -> usize {
     all
 }
 
-/// 2,700 tries in each of ten traces, as many in each column; ten times as many when soaking.
+/// 2,700 tries in each of twelve traces, thrice as many in those with signatures, as many in each column; ten times as
+/// many when soaking.
 #[test]
 fn every_change_is_caught_or_of_a_free_cell() {
     let challenges = challenges(2);
@@ -206,7 +260,8 @@ fn every_change_is_caught_or_of_a_free_cell() {
             counts: core::mem::take(&mut counts),
         };
         let (width, length) = (sample.trace.columns.len(), sample.trace.columns[0].len());
-        for i in 0..soak(2700) {
+        let tries = if machine.signature().is_some() { 8100 } else { 2700 };
+        for i in 0..soak(tries) {
             let column = i % width;
             // Half of the changes in the rows where something happens.
             let row = match rng.random_range(0..4) {
@@ -220,7 +275,12 @@ fn every_change_is_caught_or_of_a_free_cell() {
         counts = sweep.counts;
     }
     let all = print(&counts);
-    assert!(all >= soak(20_000), "{all} changes");
+    let free = all - counts[&None];
+    println!(
+        "{all} changes, of which {:.2} % are of free cells",
+        100.0 * free as f64 / all as f64
+    );
+    assert!(all >= soak(30_000), "{all} changes");
 }
 
 /// Every column of the first rows, where the instructions are, and of the last three: one and a random value more.
@@ -258,6 +318,37 @@ fn every_cell_of_the_working_rows_is_bound_or_free() {
         Free::LowHalfZero,
     ] {
         assert!(counts.contains_key(&Some(reason)), "{reason:?}");
+    }
+}
+
+/// Every cell of the signature chip, with a served block, an idle one, the end of block 0, and the last row.
+#[test]
+fn every_cell_of_the_signature_chip_is_bound_or_free() {
+    let challenges = challenges(5);
+    let (_, sample) = tour().pop().expect("the sample with every chip");
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let machine = sample.machine();
+    let first = machine.signature().expect("all chips").x;
+    let length = sample.trace.columns[0].len();
+    // The idle block is the last one.
+    assert_eq!((length, sample.trace.rows.signature), (512, signature::ROWS));
+    let probe = Probe::new(&machine, sample.trace.columns.clone(), &sample.statement, &challenges);
+    let mut sweep = Sweep {
+        machine: &machine,
+        probe,
+        counts: BTreeMap::new(),
+    };
+    for row in 0..length {
+        for column in first..first + signature::WIDTH {
+            let old = sweep.probe.columns()[column][row];
+            sweep.change(column, row, felt(rng.random::<u64>() % MODULUS));
+            sweep.change(column, row, if rng.random() { -old } else { ONE - old });
+        }
+    }
+    let all = print(&sweep.counts);
+    assert!(all > 39_000, "{all}");
+    for reason in [Free::IdleFinish, Free::NoDigit, Free::IdleBlock] {
+        assert!(sweep.counts.contains_key(&Some(reason)), "{reason:?}");
     }
 }
 
