@@ -322,9 +322,9 @@ impl Sequencer {
     // BATCHES
     // ============================================================================================================
 
-    /// Takes over the queue's entries, from the first on.
+    /// Takes over the queue's entries, from the first on. A reorganisation can replace entries by as many others.
     pub fn learn(&mut self, entries: &[Entry]) {
-        if entries.len() != self.entries.len() {
+        if entries != self.entries {
             self.entries = entries.to_vec();
         }
     }
