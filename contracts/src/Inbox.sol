@@ -122,9 +122,9 @@ abstract contract Inbox is Ledger {
         return next;
     }
 
-    /// @notice Whether entry number `entry` has waited past the freeze window.
-    function _abandoned(uint256 entry) internal view returns (bool) {
-        return entry < queueLength && queuedAt(entry) + FREEZE_WINDOW < block.timestamp;
+    /// @notice Whether entry number `entry` is there and has waited for more than `time` seconds.
+    function _waited(uint256 entry, uint256 time) internal view returns (bool) {
+        return entry < queueLength && queuedAt(entry) + time < block.timestamp;
     }
 
     /// @notice Removes an entry whose words are `words`.

@@ -2,10 +2,12 @@
 pragma solidity 0.8.37;
 
 import { BatchData } from "./BatchData.sol";
+import { BlockHeaders } from "./BlockHeaders.sol";
 import { Inbox } from "./Inbox.sol";
 import { Operations } from "./Operations.sol";
 import { Poseidon2 } from "./Poseidon2.sol";
 import { Records } from "./Records.sol";
+import { Staking } from "./Staking.sol";
 import { StarkVerifier } from "./StarkVerifier.sol";
 import { StateTree } from "./StateTree.sol";
 import { RecordTable } from "./generated/RecordTable.sol";
@@ -23,8 +25,10 @@ contract Rollup is Inbox {
 
     /// @notice The parameters contradict each other.
     error Rollup__Parameters();
-    /// @notice Only the operator may commit.
-    error Rollup__NotTheOperator(address sender);
+    /// @notice It is somebody else's turn to commit.
+    error Rollup__NotYourTurn(address sender);
+    /// @notice The slot has not begun.
+    error Rollup__Slot(uint256 slot);
     /// @notice A commit posts the bond, no more and no less.
     error Rollup__Bond(uint256 expected, uint256 found);
     /// @notice The last committed batch is not the one that the sender built on.
@@ -33,6 +37,8 @@ contract Rollup is Inbox {
     error Rollup__TooManyUnproven();
     /// @notice The batch is not one that waits for a proof.
     error Rollup__NotWaiting(uint256 batch);
+    /// @notice Until `time` only a statement that pays the batch's committer settles it.
+    error Rollup__Exclusive(uint256 batch, uint256 time);
     /// @notice The verifier does not know the statement.
     error Rollup__NotProven(bytes32 statement);
     /// @notice No batch is past its deadline.
@@ -58,7 +64,14 @@ contract Rollup is Inbox {
     // ============================================================================================
 
     /// @notice A batch was committed; the data is in the transaction.
-    event Committed(uint256 indexed batch, bytes32 digest, bytes32 operationsRoot, uint256 deadline);
+    event Committed(
+        uint256 indexed batch,
+        address indexed committer,
+        bytes32 digest,
+        bytes32 operationsRoot,
+        bytes32 head,
+        uint256 deadline
+    );
     /// @notice The batches from `first` to `last` were proven.
     event Proven(uint256 indexed first, uint256 indexed last, bytes32 root, address payee);
     /// @notice The batches from `first` to `last` were dropped.
@@ -78,23 +91,27 @@ contract Rollup is Inbox {
     /// @notice What a rollup is built with.
     /// @param verifier Verifies the kernel's proofs. It cannot be changed, and neither can what it accepts.
     /// @param kernel The kernel's program hash: the rules.
-    /// @param operator Who may commit.
+    /// @param staking Says whose turn it is to commit.
     /// @param bond Wei that a commit posts: what it costs to commit what cannot be proven.
     /// @param proveWindow Seconds from a commit to its deadline.
+    /// @param exclusiveWindow Seconds from a commit in which only its committer can be paid for its proof.
     /// @param queueFee Wei that an entry pays to the prover who settles it: what it costs to fill the queue.
     /// @param queueWindow Seconds until a commit must consume an entry.
     /// @param freezeWindow Seconds until an unserved entry lets anyone freeze the rollup. An entry may be consumed at the end
     /// of its window by a batch that is pruned, and again: two proofs must fit.
+    /// @param freezeLimit Seconds until it does so whatever happened in between.
     /// @param queueCap Most entries that a batch must consume.
     struct Parameters {
         StarkVerifier verifier;
         bytes32 kernel;
-        address operator;
+        Staking staking;
         uint256 bond;
         uint256 proveWindow;
+        uint256 exclusiveWindow;
         uint256 queueFee;
         uint256 queueWindow;
         uint256 freezeWindow;
+        uint256 freezeLimit;
         uint256 queueCap;
     }
 
@@ -105,12 +122,16 @@ contract Rollup is Inbox {
     StarkVerifier public immutable VERIFIER;
     /// @notice The kernel's program hash.
     bytes32 public immutable KERNEL;
-    /// @notice Who may commit.
-    address public immutable OPERATOR;
+    /// @notice Says whose turn it is to commit.
+    Staking public immutable STAKING;
     /// @notice Wei that a commit posts.
     uint256 public immutable BOND;
     /// @notice Seconds from a commit to its deadline.
     uint256 public immutable PROVE_WINDOW;
+    /// @notice Seconds from a commit in which only its committer can be paid for its proof.
+    uint256 public immutable EXCLUSIVE_WINDOW;
+    /// @notice Seconds until an unserved entry lets anyone freeze the rollup, whatever happened in between.
+    uint256 public immutable FREEZE_LIMIT;
     /// @notice Names chain and rollup in signatures and statements: a proof or a signature for another deployment is none
     /// for this one.
     bytes32 public immutable DOMAIN;
@@ -121,14 +142,16 @@ contract Rollup is Inbox {
     /// @notice A batch.
     /// @param digest The chain digest after it: binds the data of all batches up to it, and their order.
     /// @param operationsRoot The root of its operations.
+    /// @param head The hash of its last block's header.
     /// @param committer Who posted its bond.
-    /// @param deadline Until when it should be proven.
+    /// @param committedAt When.
     /// @param queueEnd The queue's next entry after it.
     struct Batch {
         bytes32 digest;
         bytes32 operationsRoot;
+        bytes32 head;
         address committer;
-        uint40 deadline;
+        uint40 committedAt;
         uint48 queueEnd;
     }
 
@@ -136,6 +159,13 @@ contract Rollup is Inbox {
     uint64 public committed;
     /// @notice The batch that was proven last.
     uint64 public proven;
+    /// @notice When somebody last committed, or batches were last pruned.
+    uint40 public quietSince;
+    /// @notice When operators were last kept from their work: batches were pruned, a proof came after its deadline, or one
+    /// made room where no more batches could wait.
+    uint40 public disturbed;
+    /// @notice When batches were last pruned.
+    uint40 public prunedAt;
 
     /// @notice The batches. Those above [committed] were pruned and mean nothing.
     mapping(uint256 batch => Batch) public batches;
@@ -145,20 +175,29 @@ contract Rollup is Inbox {
     mapping(uint256 word => uint256 bits) private _escaped;
 
     constructor(Parameters memory p) Inbox(p.queueFee, p.queueWindow, p.freezeWindow, p.queueCap) {
-        bool parties = address(p.verifier).code.length != 0 && p.operator != address(0) && p.kernel != 0;
+        bool parties = address(p.verifier).code.length != 0 && p.kernel != 0 && address(p.staking).code.length != 0
+            && address(p.staking.ROLLUP()) == address(this);
         bool money = p.bond != 0 && p.bond < 1 << 96 && p.queueFee < 1 << 96;
         bool windows = p.proveWindow != 0 && p.queueWindow != 0 && p.queueWindow < 1 << 32 && p.freezeWindow < 1 << 32
-            && p.proveWindow < 1 << 32 && p.freezeWindow > p.queueWindow + 2 * p.proveWindow;
+            && p.proveWindow < 1 << 32 && p.freezeWindow > p.queueWindow + 2 * p.proveWindow
+            && p.exclusiveWindow < p.proveWindow && p.freezeLimit >= 2 * p.freezeWindow && p.freezeLimit < 1 << 33;
         // Entries that must be consumed fit a batch.
         uint256 most = (BatchData.MAX_WORDS - BatchData.HEADER_WORDS) / RecordTable.ENTRY_WORDS;
         bool queue = p.queueCap != 0 && p.queueCap <= most;
         if (!(parties && money && windows && queue && block.chainid < 1 << 63)) revert Rollup__Parameters();
+        // A validator cannot be gone, nor back in office, before its batches are judged.
+        if (p.staking.EXIT_DELAY() <= p.proveWindow || p.staking.JAIL() < 2 * p.proveWindow) {
+            revert Rollup__Parameters();
+        }
         Poseidon2.check(p.kernel);
         VERIFIER = p.verifier;
         KERNEL = p.kernel;
-        OPERATOR = p.operator;
+        STAKING = p.staking;
         BOND = p.bond;
         PROVE_WINDOW = p.proveWindow;
+        EXCLUSIVE_WINDOW = p.exclusiveWindow;
+        FREEZE_LIMIT = p.freezeLimit;
+        quietSince = uint40(block.timestamp);
         (uint256 a0, uint256 a1, uint256 a2) = StateTree.cut(address(this));
         DOMAIN = Poseidon2.compress(Poseidon2.word(block.chainid, 4, 0, 0), Poseidon2.word(a0, a1, a2, 0));
         roots[0] = StateTree.emptyRoot();
@@ -167,14 +206,22 @@ contract Rollup is Inbox {
     // COMMIT
     // ============================================================================================
 
-    /// @notice Appends a batch: publishes its data and fixes its place. The bond comes back when it is proven, and is lost if
+    /// @notice Appends a batch: publishes its data and fixes its place. The bond goes to who has it proven, and is lost if
     /// it is the first that is not by its deadline.
     /// @param previous The chain digest that the batch builds on. A commit that is sent twice, or meets another history than
     /// its sender saw, would post a bond on a batch that nobody can prove.
+    /// @param slot The slot that its blocks were built for.
+    /// @param blocks For each block where it ends in the data, a word's number in two bytes, and the state root that its
+    /// header claims.
     /// @param data The batch's words, eight bytes each, padded with zero words to whole blocks of four.
     /// @param claimed The Poseidon2 digest of the words. A wrong one only makes the batch unprovable.
-    function commit(bytes32 previous, bytes calldata data, bytes32 claimed) external payable whileRunning {
-        if (msg.sender != OPERATOR) revert Rollup__NotTheOperator(msg.sender);
+    function commit(bytes32 previous, uint64 slot, bytes calldata blocks, bytes calldata data, bytes32 claimed)
+        external
+        payable
+        whileRunning
+    {
+        if (!STAKING.mayCommit(msg.sender, quietSince)) revert Rollup__NotYourTurn(msg.sender);
+        if (slot > STAKING.slotAt(block.timestamp)) revert Rollup__Slot(slot);
         if (msg.value != BOND) revert Rollup__Bond(BOND, msg.value);
         Poseidon2.check(claimed);
         uint256 number = committed;
@@ -182,35 +229,44 @@ contract Rollup is Inbox {
         Batch storage parent = batches[number];
         if (parent.digest != previous) revert Rollup__Parent(parent.digest, previous);
         ++number;
-        BatchData.Data memory d = BatchData.load(data);
-        bytes32 digest = BatchData.extend(d, claimed, number, parent.digest);
-        uint256 records = d.start + 8 * BatchData.HEADER_WORDS;
-        uint256 queueEnd = _consume(records, d.entries, parent.queueEnd);
-        // Last, because it writes over the data.
-        bytes32 operations = Operations.root(records, d.entries, d.start + 8 * d.length);
-        uint256 deadline = block.timestamp + PROVE_WINDOW;
         committed = uint64(number);
-        batches[number] = Batch(digest, operations, msg.sender, uint40(deadline), uint48(queueEnd));
-        emit Committed(number, digest, operations, deadline);
+        quietSince = uint40(block.timestamp);
+        Batch memory batch;
+        BatchData.Data memory d = BatchData.load(data);
+        batch.digest = BatchData.extend(d, claimed, number, previous);
+        BlockHeaders.Header memory header;
+        (header.slot, header.batch, header.parent) = (slot, uint64(number), parent.head);
+        batch.head = BlockHeaders.chain(header, blocks, d.start, d.length);
+        uint256 records = d.start + 8 * BatchData.HEADER_WORDS;
+        batch.queueEnd = uint48(_consume(records, d.entries, parent.queueEnd));
+        // Last, because it writes over the data.
+        batch.operationsRoot = Operations.root(records, d.entries, d.start + 8 * d.length);
+        (batch.committer, batch.committedAt) = (msg.sender, uint40(block.timestamp));
+        batches[number] = batch;
+        emit Committed(
+            number, msg.sender, batch.digest, batch.operationsRoot, batch.head, block.timestamp + PROVE_WINDOW
+        );
     }
 
     // PROVE
     // ============================================================================================
 
     /// @notice Settles all batches to `last`, if the verifier knows that the kernel leads from the proven state to `root` on
-    /// their data. Anyone may send it at any time before the batches are pruned: the fees go to the payee that the statement
-    /// names, so there is nothing to steal.
+    /// their data. Anyone may send it at any time before the batches are pruned: bonds and fees go to the payee that the
+    /// statement names, so there is nothing to steal. The payee is the batch's committer while its time is exclusive: it had the
+    /// work of the batch, and the first call on what the proof earns.
     function prove(uint256 last, bytes32 root, address payee) external whileRunning {
         uint256 parent = proven;
         if (last <= parent || last > committed) revert Rollup__NotWaiting(last);
         _requireProven(parent, last, root, payee);
+        for (uint256 batch = parent + 1; batch <= last; ++batch) {
+            uint256 open = batches[batch].committedAt + EXCLUSIVE_WINDOW;
+            if (block.timestamp < open && batches[batch].committer != payee) revert Rollup__Exclusive(batch, open);
+        }
+        if (_overdue() || committed - parent == MAX_UNPROVEN) disturbed = uint40(block.timestamp);
         proven = uint64(last);
         roots[last] = root;
-        for (uint256 batch = parent + 1; batch <= last; ++batch) {
-            _credit(batches[batch].committer, BOND);
-        }
-        uint256 fees = (batches[last].queueEnd - batches[parent].queueEnd) * QUEUE_FEE;
-        if (fees != 0) _credit(payee, fees);
+        _credit(payee, (last - parent) * BOND + (batches[last].queueEnd - batches[parent].queueEnd) * QUEUE_FEE);
         emit Proven(parent + 1, last, root, payee);
     }
 
@@ -245,14 +301,15 @@ contract Rollup is Inbox {
 
     /// @notice Drops all unproven batches once the first of them is past its deadline: without its proof none of the others
     /// can be proven. Its committer alone loses the bond, half to the caller, half burned, so that even a committer who
-    /// prunes itself pays. The queue's entries wait again, with the deadlines that they had.
+    /// prunes itself pays; if it is a validator it is jailed, so that the next commit is somebody else's. The queue's entries
+    /// wait again, and operators have a queue window before they can be frozen out.
     function prune() external whileRunning {
         if (!_overdue()) revert Rollup__NothingToPrune();
         _drop(true);
     }
 
     function _overdue() private view returns (bool) {
-        return proven < committed && batches[uint256(proven) + 1].deadline < block.timestamp;
+        return proven < committed && batches[uint256(proven) + 1].committedAt + PROVE_WINDOW < block.timestamp;
     }
 
     /// @notice Drops all unproven batches; their bonds go back, that of the first only if `slash` is not set.
@@ -265,7 +322,10 @@ contract Rollup is Inbox {
             _credit(batches[batch].committer, BOND);
         }
         emit Pruned(first, last);
+        (quietSince, disturbed) = (uint40(block.timestamp), uint40(block.timestamp));
+        prunedAt = uint40(block.timestamp);
         if (slash) {
+            STAKING.jail(batches[first].committer);
             _credit(msg.sender, BOND / 2);
             _pay(address(0), BOND - BOND / 2);
         }
@@ -327,10 +387,14 @@ contract Rollup is Inbox {
     // FREEZING AND LEAVING
     // ============================================================================================
 
-    /// @notice Freezes the rollup if an entry that no proven batch consumed has waited past the freeze window: the operator
-    /// censors, or nobody proves. From then on nothing changes the proven state, and everybody can leave with it.
+    /// @notice Freezes the rollup if an entry that no proven batch consumed has waited past the freeze window: operators
+    /// censor, or nobody proves. From then on nothing changes the proven state, and everybody can leave with it. While
+    /// batches wait for a proof, and for a queue window after a prune, the entry has to wait for longer, up to the limit: who
+    /// commits garbage cannot run the clock out for those who do not.
     function freeze() external whileRunning {
-        if (!_abandoned(batches[proven].queueEnd)) revert Rollup__NothingAbandoned();
+        uint256 entry = batches[proven].queueEnd;
+        bool quiet = committed == proven && block.timestamp > uint256(prunedAt) + QUEUE_WINDOW;
+        if (!_waited(entry, quiet ? FREEZE_WINDOW : FREEZE_LIMIT)) revert Rollup__NothingAbandoned();
         _freeze(_overdue());
     }
 

@@ -102,6 +102,7 @@ contract RollupHandler is RollupFixture {
         }
         batch.supply = supply;
         _queueEnds[number] = _queue.length;
+        if (!staking.mayCommit(OPERATOR, rollup.quietSince())) _silence();
         _commit(batch.entries, batch.operations);
         received += BOND;
     }
@@ -124,7 +125,7 @@ contract RollupHandler is RollupFixture {
         uint256 fees = rollup.owed(address(this));
         _prove(last, _stateRoot(_auth(_key, OWNER), 0, _batches[last].supply), address(this));
         fees = rollup.owed(address(this)) - fees;
-        if (fees != FEE * (_queueEnds[last] - _queueEnds[parent])) broken = true;
+        if (fees != FEE * (_queueEnds[last] - _queueEnds[parent]) + BOND * (last - parent)) broken = true;
         for (uint256 i = _queueEnds[parent]; i < _queueEnds[last]; ++i) {
             _queue[i].settled = true;
         }

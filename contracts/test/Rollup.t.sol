@@ -2,17 +2,26 @@
 pragma solidity 0.8.37;
 
 import { BatchData } from "../src/BatchData.sol";
+import { BlockHeaders } from "../src/BlockHeaders.sol";
 import { Inbox } from "../src/Inbox.sol";
 import { Ledger } from "../src/Ledger.sol";
 import { Operations } from "../src/Operations.sol";
 import { Poseidon2 } from "../src/Poseidon2.sol";
 import { Rollup } from "../src/Rollup.sol";
+import { Staking } from "../src/Staking.sol";
 import { StarkVerifier } from "../src/StarkVerifier.sol";
+import { Validators } from "../src/Validators.sol";
 import { Moody, Reentrant, Refuser, RollupFixture } from "./RollupFixture.sol";
 
 /// @notice What the rollup is built with, its queue, its commits.
 contract RollupCommitTest is RollupFixture {
     function _refused(Rollup.Parameters memory p) private returns (bool) {
+        return _refused(p, _stakingParameters());
+    }
+
+    function _refused(Rollup.Parameters memory p, Validators.Parameters memory s) private returns (bool) {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        p.staking = new Staking(Rollup(next), s);
         try new Rollup(p) returns (Rollup) {
             return false;
         } catch (bytes memory reason) {
@@ -27,9 +36,6 @@ contract RollupCommitTest is RollupFixture {
         assert(_refused(p));
         p = _parameters();
         p.kernel = 0;
-        assert(_refused(p));
-        p = _parameters();
-        p.operator = address(0);
         assert(_refused(p));
         p = _parameters();
         p.bond = 0;
@@ -50,7 +56,27 @@ contract RollupCommitTest is RollupFixture {
         p.queueCap = 1639;
         assert(_refused(p));
         p = _parameters();
+        p.exclusiveWindow = p.proveWindow;
+        assert(_refused(p));
+        p = _parameters();
+        p.freezeLimit = 2 * p.freezeWindow - 1;
+        assert(_refused(p));
+        p = _parameters();
+        Validators.Parameters memory s = _stakingParameters();
+        s.jail = 2 * p.proveWindow - 1;
+        assert(_refused(p, s));
+        s = _stakingParameters();
+        s.evidenceWindow = p.proveWindow - SLOT - 1;
+        s.exitDelay = p.proveWindow;
+        assert(_refused(p, s));
+        // Validators of another rollup.
+        vm.expectPartialRevert(Rollup.Rollup__Parameters.selector);
+        p.staking = staking;
+        new Rollup(p);
+        p = _parameters();
         p.kernel = bytes32(uint256(0xffffffff00000001));
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        p.staking = new Staking(Rollup(next), _stakingParameters());
         vm.expectPartialRevert(Poseidon2.Poseidon2__NotCanonical.selector);
         new Rollup(p);
     }
@@ -96,7 +122,7 @@ contract RollupCommitTest is RollupFixture {
         vm.deal(OPERATOR, BOND);
         _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Entry.selector);
-        rollup.commit{ value: BOND }(head, wrong, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(wrong), wrong, 0);
         _commit(1, _list(mine));
         // One key has one encoding.
         key[2] = 0xffffffff00000002;
@@ -135,23 +161,23 @@ contract RollupCommitTest is RollupFixture {
         vm.deal(OPERATOR, 10 * BOND);
         _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(head, none, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(none), none, 0);
         _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(head, two, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(two), two, 0);
         // As many as it must, although more wait; then the rest.
         _commit(3, _slice(entries, 0, 3));
         vm.deal(OPERATOR, BOND);
         _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(head, none, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(none), none, 0);
         _commit(2, _slice(entries, 3, 5));
         _commitNothing();
     }
 
     function test_MoreThanTheCapMayBeConsumed() external {
         _commit(5, _fillQueue(5));
-        (,,,, uint48 queueEnd) = rollup.batches(1);
+        (,,,,, uint48 queueEnd) = rollup.batches(1);
         assert(queueEnd == 5);
     }
 
@@ -164,7 +190,7 @@ contract RollupCommitTest is RollupFixture {
         vm.deal(OPERATOR, BOND);
         _asOperator();
         (bool success, bytes memory reason) =
-            address(rollup).call{ value: BOND }(abi.encodeCall(rollup.commit, (head, data, 0)));
+            address(rollup).call{ value: BOND }(abi.encodeCall(rollup.commit, (head, 0, _blocks(data), data, 0)));
         assert(!success);
         // A flipped bit can also make a word that is not canonical.
         bytes4 selector = bytes4(reason);
@@ -176,36 +202,95 @@ contract RollupCommitTest is RollupFixture {
 
     function test_OnlyTheOperatorCommitsAndPostsTheBond() external {
         bytes memory data = _data(0, new bytes[](0));
+        _commitNothing();
         vm.deal(address(this), 10 ether);
-        vm.expectPartialRevert(Rollup.Rollup__NotTheOperator.selector);
-        rollup.commit{ value: BOND }(head, data, 0);
+        vm.expectPartialRevert(Rollup.Rollup__NotYourTurn.selector);
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
         vm.deal(OPERATOR, 10 ether);
         _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__Bond.selector);
-        rollup.commit{ value: BOND - 1 }(head, data, 0);
+        rollup.commit{ value: BOND - 1 }(head, 0, _blocks(data), data, 0);
         _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__Bond.selector);
-        rollup.commit{ value: BOND + 1 }(head, data, 0);
+        rollup.commit{ value: BOND + 1 }(head, 0, _blocks(data), data, 0);
+    }
+
+    function test_TheBlocksCutTheDataAndAreOfAKnownSlot() external {
+        bytes memory data = _data(0, _list(_transfer(1, 2), _transfer(3, 4)));
+        vm.deal(OPERATOR, 10 ether);
+        bytes[9] memory bad;
+        bad[0] = "";
+        bad[1] = abi.encodePacked(uint16(7));
+        bad[2] = abi.encodePacked(uint16(7), bytes32(0), uint8(0));
+        bad[3] = abi.encodePacked(uint16(6), bytes32(0));
+        bad[4] = abi.encodePacked(uint16(8), bytes32(0));
+        bad[5] = abi.encodePacked(uint16(1), bytes32(0), uint16(7), bytes32(0));
+        bad[6] = abi.encodePacked(uint16(5), bytes32(0), uint16(5), bytes32(0), uint16(7), bytes32(0));
+        bad[7] = abi.encodePacked(uint16(7), bytes32(0), uint16(7), bytes32(0));
+        bad[8] = abi.encodePacked(uint16(6), bytes32(0), uint16(5), bytes32(0), uint16(7), bytes32(0));
+        for (uint256 i = 0; i < bad.length; ++i) {
+            _asOperator();
+            vm.expectPartialRevert(BlockHeaders.BlockHeaders__Blocks.selector);
+            rollup.commit{ value: BOND }(head, 0, bad[i], data, 0);
+        }
+        uint64 slot = uint64(staking.slotAt(block.timestamp));
+        _asOperator();
+        vm.expectPartialRevert(Rollup.Rollup__Slot.selector);
+        rollup.commit{ value: BOND }(head, slot + 1, _blocks(data), data, 0);
+        _asOperator();
+        rollup.commit{ value: BOND }(head, slot, _blocks(data), data, 0);
+    }
+
+    /// @notice The rollup keeps the hash of the last of the headers that anyone forms from the data.
+    function testFuzz_ACommitKeepsTheHashOfItsHeaders(uint8 count, uint256 seed) external {
+        bytes[] memory operations = new bytes[](uint256(count) % 30 + 1);
+        for (uint32 i = 0; i < operations.length; ++i) {
+            operations[i] = _transfer(i, i + 1);
+        }
+        _commitNothing();
+        bytes memory data = _data(0, operations);
+        bytes memory blocks;
+        BlockHeaders.Header memory header;
+        (,, header.parent,,,) = rollup.batches(1);
+        (header.slot, header.batch) = (uint64(staking.slotAt(block.timestamp)), 2);
+        bytes memory words;
+        for (uint256 i = 1; i < 3 + 2 * operations.length; ++i) {
+            for (uint256 k = 0; k < 8; ++k) {
+                words = abi.encodePacked(words, data[8 * i + k]);
+            }
+            if (i != 2 + 2 * operations.length && uint256(keccak256(abi.encode(seed, i))) % 3 != 0) continue;
+            header.operations = keccak256(words);
+            header.state = keccak256(abi.encode(seed, i, "state"));
+            blocks = abi.encodePacked(blocks, uint16(i + 1), header.state);
+            header.parent = BlockHeaders.hash(header);
+            ++header.index;
+            words = "";
+        }
+        vm.deal(OPERATOR, BOND);
+        _asOperator();
+        rollup.commit{ value: BOND }(head, header.slot, blocks, data, 0);
+        (,, bytes32 found,,,) = rollup.batches(2);
+        assert(found == header.parent);
     }
 
     function test_ACommitNamesWhatItBuildsOn() external {
         bytes memory data = _data(0, new bytes[](0));
         _commitNothing();
-        (bytes32 digest,,,,) = rollup.batches(1);
+        (bytes32 digest,,,,,) = rollup.batches(1);
         vm.deal(OPERATOR, 10 * BOND);
         // Sent twice: the second meets a history with the first in it.
         vm.prank(OPERATOR);
         vm.expectPartialRevert(Rollup.Rollup__Parent.selector);
-        rollup.commit{ value: BOND }(0, data, 0);
+        rollup.commit{ value: BOND }(0, 0, _blocks(data), data, 0);
         vm.prank(OPERATOR);
-        rollup.commit{ value: BOND }(digest, data, 0);
+        rollup.commit{ value: BOND }(digest, 0, _blocks(data), data, 0);
     }
 
     function _refusedData(bytes memory data, bytes4 selector) private {
         vm.deal(OPERATOR, BOND);
         vm.prank(OPERATOR);
         vm.expectPartialRevert(selector);
-        rollup.commit{ value: BOND }(0, data, 0);
+        rollup.commit{ value: BOND }(0, 0, _blocks(data), data, 0);
     }
 
     function test_TheDataIsAsLongAsItSays() external {
@@ -254,7 +339,7 @@ contract RollupCommitTest is RollupFixture {
         vm.deal(OPERATOR, BOND);
         _asOperator();
         vm.expectPartialRevert(Rollup.Rollup__TooManyUnproven.selector);
-        rollup.commit{ value: BOND }(head, data, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
         // All of them can be proven in one transaction, or dropped.
         _prove(1, bytes32(uint256(1)), address(this));
         _commitNothing();
@@ -262,7 +347,7 @@ contract RollupCommitTest is RollupFixture {
         uint256 before = gasleft();
         rollup.prune();
         assert(before - gasleft() < 2_000_000);
-        assert(rollup.owed(OPERATOR) == 256 * BOND);
+        assert(rollup.owed(OPERATOR) == 255 * BOND);
     }
 
     function testFuzz_EveryOperationIsIncludedOnce(uint8 count, uint256 seed) external {
@@ -274,7 +359,7 @@ contract RollupCommitTest is RollupFixture {
                 : _transfer(uint32(random >> 8), uint32(random >> 40));
         }
         _commit(0, operations);
-        (, bytes32 found,,,) = rollup.batches(1);
+        (, bytes32 found,,,,) = rollup.batches(1);
         for (uint256 i = 0; i < operations.length; ++i) {
             (bytes32 root, bytes32[] memory path) = _path(operations, i);
             assert(root == found);
@@ -315,11 +400,11 @@ contract RollupProveTest is RollupFixture {
         _commit(1, _list(entry));
         _prove(2, ROOT, address(0xbeef));
         assert(rollup.proven() == 2 && rollup.roots(2) == ROOT && rollup.roots(1) == 0);
-        assert(rollup.owed(OPERATOR) == 2 * BOND && rollup.owed(address(0xbeef)) == FEE);
+        assert(rollup.owed(OPERATOR) == 0 && rollup.owed(address(0xbeef)) == FEE + 2 * BOND);
         _prove(3, ROOT, address(0xbeef));
-        assert(rollup.owed(OPERATOR) == 3 * BOND && rollup.owed(address(0xbeef)) == 2 * FEE);
+        assert(rollup.owed(OPERATOR) == 0 && rollup.owed(address(0xbeef)) == 2 * FEE + 3 * BOND);
         rollup.collect(address(0xbeef));
-        assert(address(0xbeef).balance == 2 * FEE && rollup.owed(address(0xbeef)) == 0);
+        assert(address(0xbeef).balance == 2 * FEE + 3 * BOND && rollup.owed(address(0xbeef)) == 0);
         vm.expectPartialRevert(Ledger.Ledger__NothingOwed.selector);
         rollup.collect(address(0xbeef));
     }
@@ -347,7 +432,7 @@ contract RollupProveTest is RollupFixture {
 
     /// @notice A proof for another deployment is none for this one, even of the same batches.
     function test_StatementsNameTheDeployment() external {
-        Rollup other = new Rollup(_parameters());
+        (, Rollup other) = _deploy();
         assert(other.DOMAIN() != rollup.DOMAIN());
         assert(other.statement(0, 0, ROOT, address(1)) != rollup.statement(0, 0, ROOT, address(1)));
     }
@@ -366,7 +451,7 @@ contract RollupProveTest is RollupFixture {
         vm.prank(address(0xcafe));
         rollup.prune();
         assert(rollup.committed() == 1 && rollup.proven() == 1);
-        assert(rollup.owed(OPERATOR) == 3 * BOND);
+        assert(rollup.owed(OPERATOR) == 2 * BOND && rollup.owed(address(this)) == BOND);
         assert(rollup.owed(address(0xcafe)) == BOND / 2);
         assert(address(0).balance == BOND - BOND / 2);
         assert(address(rollup).balance == 3 * BOND + BOND / 2);
@@ -380,10 +465,13 @@ contract RollupProveTest is RollupFixture {
         bytes memory entry = _entry(_words(7, 0, address(this), 5, 0), 0);
         _commit(1, _list(entry, _withdraw(1, address(0xbeef), 7)));
         _commitNothing();
-        (bytes32 digest,,,,) = rollup.batches(1);
+        (bytes32 digest,,,,,) = rollup.batches(1);
         _learn(rollup.statement(0, 1, ROOT, address(this)));
         vm.warp(block.timestamp + PROVE_WINDOW + 1);
         rollup.prune();
+        // The committer is in jail: until then it is as anyone.
+        assert(!staking.mayCommit(OPERATOR, rollup.quietSince()));
+        _silence();
 
         // Late: the batches are gone, and so is what they contained.
         vm.expectPartialRevert(Rollup.Rollup__NotWaiting.selector);
@@ -399,21 +487,60 @@ contract RollupProveTest is RollupFixture {
         vm.deal(OPERATOR, BOND);
         _asOperator();
         vm.expectPartialRevert(Inbox.Inbox__Overdue.selector);
-        rollup.commit{ value: BOND }(head, none, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(none), none, 0);
 
         // The same batch again has the same digest: a proof that came too late serves it.
         _commit(1, operations);
-        (bytes32 again,,,,) = rollup.batches(1);
+        (bytes32 again,,,,,) = rollup.batches(1);
         assert(again == digest);
         rollup.prove(1, ROOT, address(this));
         rollup.claim(1, 1, operations[1], path);
+    }
+
+    function test_TheFirstHourIsTheCommitters() external {
+        exclusive = 1 hours;
+        (staking, rollup) = _deploy();
+        _silence();
+        _commitNothing();
+        _silence();
+        address other = address(0xcafe);
+        vm.deal(other, BOND);
+        bytes memory data = _data(0, new bytes[](0));
+        (head,,,,,) = rollup.batches(1);
+        vm.prank(other);
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
+        // One payee cannot be both committers while both are alone.
+        _learn(rollup.statement(0, 2, ROOT, other));
+        _learn(rollup.statement(0, 2, ROOT, OPERATOR));
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(2, ROOT, other);
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(2, ROOT, OPERATOR);
+        // The first committer's time is over first: then the second can have both.
+        vm.warp(block.timestamp + 1 hours - SILENCE - 1);
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(2, ROOT, other);
+        vm.warp(block.timestamp + 1);
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(2, ROOT, OPERATOR);
+        rollup.prove(2, ROOT, other);
+        assert(rollup.owed(other) == 2 * BOND && rollup.disturbed() == 0);
+    }
+
+    function test_TheLastPlaceThatABatchCouldWaitInIsADisturbance() external {
+        for (uint256 i = 0; i < rollup.MAX_UNPROVEN(); ++i) {
+            _commitNothing();
+        }
+        assert(rollup.disturbed() == 0);
+        _prove(1, ROOT, address(this));
+        assert(rollup.disturbed() == block.timestamp);
     }
 
     function test_ALateProofStillSettlesUntilPruned() external {
         _commitNothing();
         vm.warp(block.timestamp + 10 * PROVE_WINDOW);
         _prove(1, ROOT, address(this));
-        assert(rollup.owed(OPERATOR) == BOND);
+        assert(rollup.owed(address(this)) == BOND && rollup.disturbed() == block.timestamp);
     }
 }
 
@@ -553,7 +680,7 @@ contract RollupClaimTest is RollupFixture {
         receiver.set(abi.encodeCall(rollup.collect, (address(receiver))));
         rollup.collect(address(receiver));
         assert(receiver.entered() == 2 && receiver.succeeded() == 0);
-        assert(address(receiver).balance == 7 gwei + FEE);
+        assert(address(receiver).balance == 7 gwei + FEE + BOND);
     }
 
     receive() external payable { }
@@ -594,7 +721,11 @@ contract RollupFreezeTest is RollupFixture {
         vm.deal(address(0), 0);
         vm.deal(address(this), 1 ether);
         rollup.deposit{ value: 5 gwei + FEE }(0);
+        // While batches wait, overdue or not, the entry waits for longer.
         vm.warp(block.timestamp + FREEZE_WINDOW + 1);
+        vm.expectPartialRevert(Rollup.Rollup__NothingAbandoned.selector);
+        rollup.freeze();
+        vm.warp(block.timestamp + FREEZE_LIMIT - FREEZE_WINDOW);
         rollup.freeze();
         // The first batch was overdue as well.
         assert(rollup.frozen() && rollup.committed() == 0);
@@ -617,14 +748,38 @@ contract RollupFreezeTest is RollupFixture {
         vm.deal(OPERATOR, BOND);
         _asOperator();
         vm.expectPartialRevert(closed);
-        rollup.commit{ value: BOND }(head, data, 0);
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
+    }
+
+    function test_GarbageCannotRunTheClockOut() external {
+        vm.deal(address(this), 1 ether);
+        rollup.deposit{ value: 5 gwei + FEE }(0);
+        bytes[] memory operations = _list(_entry(_words(7, 0, address(this), 5, 0), 5));
+        _commit(1, operations);
+        vm.warp(block.timestamp + FREEZE_WINDOW + 1);
+        rollup.prune();
+        // The operators have a queue window to serve the entry.
+        vm.warp(block.timestamp + QUEUE_WINDOW);
+        vm.expectPartialRevert(Rollup.Rollup__NothingAbandoned.selector);
+        rollup.freeze();
+        _commit(1, operations);
+        vm.warp(block.timestamp + 1);
+        vm.expectPartialRevert(Rollup.Rollup__NothingAbandoned.selector);
+        rollup.freeze();
+        // Nobody proves that either, and nobody comes after it.
+        vm.warp(block.timestamp + PROVE_WINDOW + 1);
+        rollup.prune();
+        vm.warp(block.timestamp + QUEUE_WINDOW + 1);
+        rollup.freeze();
+        assert(rollup.frozen());
     }
 
     function test_ABatchThatIsNotOverdueKeepsItsBondWhenFrozen() external {
         vm.deal(address(this), 1 ether);
         rollup.deposit{ value: 5 gwei + FEE }(0);
-        vm.warp(block.timestamp + FREEZE_WINDOW + 1);
+        vm.warp(block.timestamp + FREEZE_LIMIT);
         _commit(1, _list(_entry(_words(7, 0, address(this), 5, 0), 5)));
+        vm.warp(block.timestamp + 1);
         rollup.freeze();
         assert(rollup.owed(OPERATOR) == BOND && rollup.committed() == 0);
         // The entry was in a batch that is gone.
@@ -732,7 +887,7 @@ contract RollupFreezeTest is RollupFixture {
         _learn(rollup.statement(1, 3, second, address(1)));
         rollup.reportContradiction(1, 3, second, address(1));
         assert(rollup.frozen() && rollup.proven() == 3 && rollup.committed() == 3);
-        assert(rollup.owed(OPERATOR) == 4 * BOND);
+        assert(rollup.owed(OPERATOR) == BOND && rollup.owed(address(this)) == 3 * BOND);
     }
 
     receive() external payable { }

@@ -3,8 +3,10 @@ pragma solidity 0.8.37;
 
 import { Poseidon2 } from "../src/Poseidon2.sol";
 import { Rollup } from "../src/Rollup.sol";
+import { Staking } from "../src/Staking.sol";
 import { StarkVerifier } from "../src/StarkVerifier.sol";
 import { StateTree } from "../src/StateTree.sol";
+import { Validators } from "../src/Validators.sol";
 
 interface Cheats {
     function warp(uint256 time) external;
@@ -13,6 +15,8 @@ interface Cheats {
     function prank(address sender) external;
     function expectPartialRevert(bytes4 selector) external;
     function recordLogs() external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external view returns (address);
 }
 
 /// @notice A rollup, batches for it, and a state of one account.
@@ -27,11 +31,18 @@ abstract contract RollupFixture {
     uint256 internal constant PROVE_WINDOW = 1 days;
     uint256 internal constant QUEUE_WINDOW = 1 hours;
     uint256 internal constant FREEZE_WINDOW = 4 days;
+    uint256 internal constant FREEZE_LIMIT = 10 days;
+    uint256 internal constant SLOT = 12;
+    uint256 internal constant SLOTS = 4;
+    uint256 internal constant SILENCE = 60;
+    uint256 internal constant STAKE = 10 ether;
     uint256 internal constant CAP = 3;
 
     StarkVerifier internal verifier;
     Rollup internal rollup;
+    Staking internal staking;
     bytes32 internal head;
+    uint256 internal exclusive;
 
     constructor() {
         vm.warp(1_000_000);
@@ -42,18 +53,41 @@ abstract contract RollupFixture {
         address[] memory evaluators = new address[](1);
         evaluators[0] = address(vm);
         verifier = new StarkVerifier(p, evaluators);
-        rollup = new Rollup(_parameters());
+        (staking, rollup) = _deploy();
+        // One validator, which leads every slot.
+        vm.deal(OPERATOR, STAKE);
+        vm.prank(OPERATOR);
+        staking.register{ value: STAKE }(OPERATOR, 0, 0);
+        vm.warp(block.timestamp + 3 * SLOT * SLOTS);
     }
 
-    function _parameters() internal view returns (Rollup.Parameters memory p) {
+    /// @notice A rollup and its validators, which name each other.
+    function _deploy() internal returns (Staking validators, Rollup deployed) {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        validators = new Staking(Rollup(next), _stakingParameters());
+        Rollup.Parameters memory p = _parameters();
+        p.staking = validators;
+        deployed = new Rollup(p);
+    }
+
+    function _stakingParameters() internal pure virtual returns (Validators.Parameters memory p) {
+        (p.slot, p.slots, p.stepIn, p.silence, p.minBlocks) = (SLOT, SLOTS, 6, SILENCE, 3);
+        (p.minStake, p.minChurn, p.churnQuotient) = (STAKE, 50 ether, 4);
+        (p.exitDelay, p.evidenceWindow, p.jail) = (2 days, 1 days, 2 days);
+        (p.equivocation, p.neglect, p.reward) = (50, 1 ether, 10);
+    }
+
+    function _parameters() internal view virtual returns (Rollup.Parameters memory p) {
         p.verifier = verifier;
         p.kernel = bytes32(uint256(77));
-        p.operator = OPERATOR;
+        p.staking = staking;
         p.bond = BOND;
         p.proveWindow = PROVE_WINDOW;
+        p.exclusiveWindow = exclusive;
         p.queueFee = FEE;
         p.queueWindow = QUEUE_WINDOW;
         p.freezeWindow = FREEZE_WINDOW;
+        p.freezeLimit = FREEZE_LIMIT;
         p.queueCap = CAP;
     }
 
@@ -105,6 +139,16 @@ abstract contract RollupFixture {
         }
     }
 
+    /// @notice One block with all of the data.
+    function _blocks(bytes memory data) internal pure returns (bytes memory) {
+        return abi.encodePacked(data.length < 8 ? uint16(3) : uint16(uint64(bytes8(data))), bytes32(uint256(1)));
+    }
+
+    /// @notice Goes on until anyone may commit.
+    function _silence() internal {
+        vm.warp(block.timestamp + SILENCE);
+    }
+
     function _list(bytes memory a) internal pure returns (bytes[] memory list) {
         list = new bytes[](1);
         list[0] = a;
@@ -117,7 +161,7 @@ abstract contract RollupFixture {
 
     /// @notice The next call is the operator's, who builds on [head].
     function _asOperator() internal {
-        (head,,,,) = rollup.batches(rollup.committed());
+        (head,,,,,) = rollup.batches(rollup.committed());
         vm.prank(OPERATOR);
     }
 
@@ -125,7 +169,7 @@ abstract contract RollupFixture {
         bytes memory data = _data(entries, operations);
         vm.deal(OPERATOR, BOND);
         _asOperator();
-        rollup.commit{ value: BOND }(head, data, bytes32(uint256(5)));
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, bytes32(uint256(5)));
     }
 
     function _commitNothing() internal {
