@@ -11,7 +11,9 @@ use starling_node::l1::anvil::{Anvil, Options};
 use starling_node::l1::deploy::{Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::{Rollup, Verifier};
+use starling_node::l1::staking::Staking;
 use starling_node::l1::{L1, Receipt};
+use starling_rollup::block_header::BlockEnd;
 use starling_rollup::chain::GENESIS;
 use starling_rollup::kernel::program;
 use starling_rollup::kernel::witness::{Start, witness};
@@ -42,7 +44,10 @@ pub(crate) async fn measure() -> Result<Value> {
         ..Settings::default()
     };
     let l1 = Arc::new(EthersL1::connect(chain.url(), None, Some(chain.key(0)?), settings).await?);
-    let deployment = deploy(&*l1, &Parameters::devnet(l1.sender())).await?;
+    let deployment = deploy(&*l1, &Parameters::patient()).await?;
+    let staking = Staking::new(&*l1, deployment.staking);
+    let stake = staking.constants().await?.min_stake;
+    staking.register(l1.sender(), 0, [0; 32], stake).await?;
     let rollup = RollupId {
         chain_id: l1.chain_id().await?,
         contract: deployment.rollup,
@@ -56,7 +61,11 @@ pub(crate) async fn measure() -> Result<Value> {
     for (number, count) in (1..).zip(SIZES) {
         let batch = world.batch(count)?;
         let words = batch.data().to_words();
-        let committed = contract.commit(&digest, &words, bond).await?;
+        let blocks = [BlockEnd {
+            end: words.len() as u16,
+            state: [1; 32],
+        }];
+        let committed = contract.commit(&digest, 0, &blocks, &words, bond).await?;
         let start = Start {
             rollup,
             number,

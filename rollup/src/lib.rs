@@ -2,7 +2,8 @@
 //!
 //! In reading order: [address] names accounts; [account], [tree] and [state] are the state; [amount] packs numbers; [record] and
 //! [entry] are the public data of an operation; [transaction] is what a user signs, [envelope] its bytes; [rules] is what
-//! operations do; [data], [batch] and [chain] are what goes to L1; [kernel] proves it. Keys: [l1_key] for L1's, [eip712] and
+//! operations do; [data], [batch] and [chain] are what goes to L1; [kernel] proves it; [schedule] says whose turn it is,
+//! [block_header] is what they sign. Keys: [l1_key] for L1's, [eip712] and
 //! [wallet] for keys from an Ethereum wallet, [keyfile] for keys under a password. The pages are `specs/state.md`,
 //! `specs/transactions.md` and `specs/kernel.md`.
 //!
@@ -24,6 +25,7 @@ pub mod address;
 pub mod amount;
 pub mod batch;
 pub mod batch_file;
+pub mod block_header;
 pub mod chain;
 pub mod data;
 pub mod eip712;
@@ -35,6 +37,7 @@ pub mod l1_key;
 pub mod operations;
 pub mod record;
 pub mod rules;
+pub mod schedule;
 pub mod state;
 pub mod transaction;
 pub mod tree;

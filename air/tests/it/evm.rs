@@ -22,7 +22,7 @@ pub(crate) const SENDER: Address = Address::repeat_byte(0x5e);
 
 pub(crate) struct Chain {
     evm: MainnetEvm<MainContextOf<InMemoryDB>>,
-    nonce: u64,
+    nonces: std::collections::HashMap<Address, u64>,
 }
 
 /// What a transaction did.
@@ -57,25 +57,30 @@ impl Chain {
         db.insert_account_info(SENDER, AccountInfo::from_balance(U256::from(u128::MAX >> 1)));
         Self {
             evm: Context::mainnet().with_db(db).build_mainnet(),
-            nonce: 0,
+            nonces: std::collections::HashMap::new(),
         }
     }
 
-    fn send(&mut self, kind: TxKind, value: u128, data: Vec<u8>) -> (Outcome, Option<Address>) {
+    /// The address of the contract that [SENDER]'s `ahead`th next transaction creates, from 0.
+    pub(crate) fn next_contract(&self, ahead: u64) -> Address {
+        SENDER.create(self.nonces.get(&SENDER).copied().unwrap_or(0) + ahead)
+    }
+
+    fn send(&mut self, caller: Address, kind: TxKind, value: u128, data: Vec<u8>) -> (Outcome, Option<Address>) {
         let zeros = data.iter().filter(|byte| **byte == 0).count() as u64;
         let nonzeros = data.len() as u64 - zeros;
         let bytes = data.len();
         let intrinsic = 21_000 + 4 * zeros + 16 * nonzeros;
         let tx = TxEnv {
-            caller: SENDER,
+            caller,
             kind,
             value: U256::from(value),
             data: Bytes::from(data),
             gas_limit: TRANSACTION_GAS,
-            nonce: self.nonce,
+            nonce: self.nonces.get(&caller).copied().unwrap_or(0),
             ..TxEnv::default()
         };
-        self.nonce += 1;
+        *self.nonces.entry(caller).or_default() += 1;
         let result = self.evm.transact_commit(tx).expect("a valid transaction");
         let gas = result.gas();
         let created = result.created_address();
@@ -98,6 +103,11 @@ impl Chain {
         self.evm.ctx.block.timestamp += U256::from(seconds);
     }
 
+    /// Seconds on the clock.
+    pub(crate) fn time(&self) -> u64 {
+        self.evm.ctx.block.timestamp.to()
+    }
+
     /// Wei that an account has.
     pub(crate) fn balance(&mut self, account: Address) -> u128 {
         let info = self
@@ -116,7 +126,16 @@ impl Chain {
 
     /// A call that carries `value` wei.
     pub(crate) fn pay(&mut self, to: Address, value: u128, data: Vec<u8>) -> Outcome {
-        self.send(TxKind::Call(to), value, data).0
+        self.send(SENDER, TxKind::Call(to), value, data).0
+    }
+
+    /// A call by another sender, who gets the wei for it.
+    pub(crate) fn pay_as(&mut self, caller: Address, to: Address, value: u128, data: Vec<u8>) -> Outcome {
+        let database = &mut self.evm.ctx.journaled_state.database;
+        let mut info = database.basic(caller).expect("a database").unwrap_or_default();
+        info.balance += U256::from(value);
+        database.insert_account_info(caller, info);
+        self.send(caller, TxKind::Call(to), value, data).0
     }
 
     /// Deploys all evaluators of an AIR.
@@ -128,7 +147,7 @@ impl Chain {
 
     pub(crate) fn deploy(&mut self, name: &str, arguments: &[u8]) -> Address {
         let code = [&artifact(name)[..], arguments].concat();
-        let (outcome, created) = self.send(TxKind::Create, 0, code);
+        let (outcome, created) = self.send(SENDER, TxKind::Create, 0, code);
         outcome.result.expect("deploys");
         created.expect("an address")
     }

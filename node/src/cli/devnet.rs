@@ -24,6 +24,7 @@ use crate::l1::anvil::{Anvil, CHAIN_ID, Options};
 use crate::l1::deploy::{Deployment, Parameters, deploy};
 use crate::l1::ethers::{EthersL1, Settings};
 use crate::l1::rollup::{GWEI, Rollup};
+use crate::l1::staking::Staking;
 use crate::l1::{L1, hex};
 use crate::rpc::{ApiClient, ProofInfo, Stage};
 
@@ -214,7 +215,7 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
     let operator_l1 = operator_key.address();
     steps.now("deploying the verifier and the rollup");
     let l1 = l1_of(chain.url(), chain.key(9).map_err(unusable)?).await?;
-    let deployment = deploy(&l1, &Parameters::devnet(operator_l1)).await.map_err(rejected)?;
+    let deployment = deploy(&l1, &Parameters::devnet()).await.map_err(rejected)?;
     steps.done(format!(
         "rollup {} on {}, deployed with {} gas",
         deployment.rollup,
@@ -222,7 +223,14 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
         deployment.gas
     ));
 
-    // The operator.
+    // The operator: the only validator.
+    let its = l1_of(chain.url(), chain.key(0).map_err(unusable)?).await?;
+    let staking = Staking::new(&its, deployment.staking);
+    let stake = staking.constants().await.map_err(rejected)?.min_stake;
+    staking
+        .register(operator_l1, 0, random()?, stake)
+        .await
+        .map_err(rejected)?;
     let operator_account = Account::new(operator_l1)?;
     let password = hex(&random()?);
     KeyFile::seal_l1(&operator_key, &password, Cost::MINIMUM)
@@ -250,10 +258,11 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
     }
     if !args.exit {
         println!(
-            "\nL1 JSON-RPC        {}\noperator JSON-RPC  {}\nrollup contract    {}\nverifier contract  {}",
+            "\nL1 JSON-RPC        {}\noperator JSON-RPC  {}\nrollup contract    {}\nstaking contract   {}\nverifier contract  {}",
             chain.url(),
             operator.url,
             deployment.rollup,
+            deployment.staking,
             deployment.verifier
         );
         println!("running; end with Ctrl-C");

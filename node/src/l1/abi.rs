@@ -31,6 +31,8 @@ macro_rules! artifact {
 
 /// The rollup.
 pub static ROLLUP: LazyLock<Artifact> = LazyLock::new(|| artifact!("Rollup"));
+/// The validators.
+pub static STAKING: LazyLock<Artifact> = LazyLock::new(|| artifact!("Staking"));
 /// The verifier.
 pub static VERIFIER: LazyLock<Artifact> = LazyLock::new(|| artifact!("StarkVerifier"));
 /// The verifier's evaluators of the kernel's constraints.
@@ -127,7 +129,7 @@ pub fn revert_reason(data: &[u8]) -> String {
     let Some((selector, arguments)) = data.split_first_chunk::<4>() else {
         return "without a reason".to_owned();
     };
-    for artifact in [&*ROLLUP, &*VERIFIER] {
+    for artifact in [&*ROLLUP, &*STAKING, &*VERIFIER] {
         for error in artifact.abi.errors() {
             if error.signature().0[..4] == *selector {
                 let values = error.decode(arguments).unwrap_or_default();

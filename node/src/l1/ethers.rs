@@ -263,6 +263,27 @@ impl L1 for EthersL1 {
         Ok(found.map(|found| (found.to.map(|to| L1Address(to.0)), found.input.to_vec())))
     }
 
+    async fn header(&self, number: u64) -> Result<Option<Vec<u8>>, L1Error> {
+        let what = "eth_getBlockByNumber";
+        let asking = self.provider.as_ref().request(what, (format!("0x{number:x}"), false));
+        let Ok(found) = timeout(PATIENCE, asking).await else {
+            return Err(self.silent(what));
+        };
+        let found: Option<serde_json::Value> = found.map_err(|error| self.error(what, error.into()))?;
+        found.map(|block| super::header::encode(&block)).transpose()
+    }
+
+    async fn nonce(&self) -> Result<u64, L1Error> {
+        let sender = H160(self.sender().0);
+        let found = self
+            .ask(
+                "eth_getTransactionCount",
+                self.provider.get_transaction_count(sender, None),
+            )
+            .await?;
+        Ok(found.low_u64())
+    }
+
     async fn balance(&self, address: L1Address) -> Result<u128, L1Error> {
         let found = self
             .ask("eth_getBalance", self.provider.get_balance(H160(address.0), None))

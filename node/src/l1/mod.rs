@@ -1,7 +1,7 @@
 //! Ethereum, behind one narrow trait.
 //!
-//! [L1] is all that a node asks of Ethereum; [ethers] does it over JSON-RPC. [abi] speaks the contracts' language, [rollup] and
-//! [deploy] know our contracts, [anvil] starts a development chain.
+//! [L1] is all that a node asks of Ethereum; [ethers] does it over JSON-RPC. [abi] speaks the contracts' language, [rollup],
+//! [staking] and [deploy] know our contracts, [header] encodes Ethereum's own blocks, [anvil] starts a development chain.
 
 pub mod abi;
 pub mod anvil;
@@ -9,7 +9,9 @@ pub mod deploy;
 mod error;
 pub mod ethers;
 pub mod follow;
+pub mod header;
 pub mod rollup;
+pub mod staking;
 
 use async_trait::async_trait;
 use starling_rollup::address::L1Address;
@@ -116,6 +118,12 @@ pub trait L1: Send + Sync {
 
     /// Receiver and calldata of a transaction that is in a block.
     async fn input(&self, transaction: Hash) -> Result<Option<(Option<L1Address>, Vec<u8>)>, L1Error>;
+
+    /// The header of the block with this number in the encoding that its hash is of; `None` if there is none yet.
+    async fn header(&self, number: u64) -> Result<Option<Vec<u8>>, L1Error>;
+
+    /// How many transactions of the sender are in blocks: the nonce of the next one.
+    async fn nonce(&self) -> Result<u64, L1Error>;
 
     /// Wei that an address has.
     async fn balance(&self, address: L1Address) -> Result<u128, L1Error>;

@@ -4,6 +4,7 @@ use starling_air::check::Statement;
 use starling_air::wire::Sections;
 use starling_rollup::account::AMOUNT_LIMIT;
 use starling_rollup::address::{Address, L1Address};
+use starling_rollup::block_header::{BlockEnd, encode_blocks};
 use starling_rollup::chain::word_bytes;
 use starling_rollup::data::{DataError, claim, from_calldata, to_calldata};
 use starling_rollup::entry::Entry;
@@ -27,6 +28,8 @@ pub struct Progress {
     pub queue_length: u64,
     /// Whether the rollup is frozen.
     pub frozen: bool,
+    /// When somebody last committed, or batches were last pruned.
+    pub quiet_since: u64,
 }
 
 /// A batch as the contract keeps it.
@@ -36,10 +39,12 @@ pub struct BatchInfo {
     pub digest: Word,
     /// Root of its operations.
     pub operations_root: Hash,
+    /// Hash of its last block's header.
+    pub head: Hash,
     /// Who posted its bond.
     pub committer: L1Address,
-    /// Until when it should be proven.
-    pub deadline: u64,
+    /// When it was committed.
+    pub committed_at: u64,
     /// The queue's next entry after it.
     pub queue_end: u64,
 }
@@ -58,6 +63,8 @@ pub enum Event {
     Committed {
         /// Its number.
         batch: u64,
+        /// Who committed it.
+        committer: L1Address,
         /// Chain digest after it.
         digest: Word,
         /// The transaction that holds its data.
@@ -95,12 +102,16 @@ pub enum Event {
 pub struct Constants {
     /// The verifier.
     pub verifier: L1Address,
-    /// Who may commit.
-    pub operator: L1Address,
+    /// Says whose turn it is to commit.
+    pub staking: L1Address,
     /// Wei that a commit posts.
     pub bond: u128,
     /// Wei that a queue entry pays.
     pub queue_fee: u128,
+    /// Seconds from a commit to its deadline.
+    pub prove_window: u64,
+    /// Seconds from a commit in which only its committer can be paid for its proof.
+    pub exclusive_window: u64,
     /// Program hash of the kernel.
     pub kernel: Word,
     /// Domain word of chain and rollup.
@@ -144,6 +155,7 @@ impl<'a> Rollup<'a> {
             proven: self.view("proven", &[]).await?.uint()?,
             queue_length: self.view("queueLength", &[]).await?.uint()?,
             frozen: self.view("frozen", &[]).await?.flag()?,
+            quiet_since: self.view("quietSince", &[]).await?.uint()?,
         })
     }
 
@@ -154,9 +166,11 @@ impl<'a> Rollup<'a> {
     pub async fn constants(&self) -> Result<Constants, L1Error> {
         Ok(Constants {
             verifier: self.view("VERIFIER", &[]).await?.address()?,
-            operator: self.view("OPERATOR", &[]).await?.address()?,
+            staking: self.view("STAKING", &[]).await?.address()?,
             bond: self.view("BOND", &[]).await?.wei()?,
             queue_fee: self.view("QUEUE_FEE", &[]).await?.wei()?,
+            prove_window: self.view("PROVE_WINDOW", &[]).await?.uint()?,
+            exclusive_window: self.view("EXCLUSIVE_WINDOW", &[]).await?.uint()?,
             kernel: word(self.view("KERNEL", &[]).await?.bytes32()?)?,
             domain: word(self.view("DOMAIN", &[]).await?.bytes32()?)?,
         })
@@ -171,8 +185,9 @@ impl<'a> Rollup<'a> {
         Ok(BatchInfo {
             digest: word(found.bytes32()?)?,
             operations_root: found.bytes32()?,
+            head: found.bytes32()?,
             committer: found.address()?,
-            deadline: found.uint()?,
+            committed_at: found.uint()?,
             queue_end: found.uint()?,
         })
     }
@@ -222,6 +237,8 @@ impl<'a> Rollup<'a> {
         }
         let mut arguments = Reader::new("commit", ROLLUP.decode_call("commit", &input)?);
         arguments.bytes32()?;
+        arguments.uint()?;
+        arguments.bytes()?;
         from_calldata(&arguments.bytes()?).map_err(|error: DataError| history(error.to_string()))
     }
 
@@ -241,11 +258,23 @@ impl<'a> Rollup<'a> {
 
     /// Commits a batch behind the chain digest `parent`.
     ///
+    /// # Arguments
+    /// `slot`: the slot that its blocks were built for. `blocks`: where they end, and their state roots.
+    ///
     /// # Errors
     /// When L1 does not take it.
-    pub async fn commit(&self, parent: &Word, words: &[u64], bond: u128) -> Result<Receipt, L1Error> {
+    pub async fn commit(
+        &self,
+        parent: &Word,
+        slot: u64,
+        blocks: &[BlockEnd],
+        words: &[u64],
+        bond: u128,
+    ) -> Result<Receipt, L1Error> {
         let arguments = [
             abi::bytes32(word_bytes(parent)),
+            abi::uint(slot),
+            ethers_core::abi::Token::Bytes(encode_blocks(blocks)),
             ethers_core::abi::Token::Bytes(to_calldata(words)),
             abi::bytes32(word_bytes(&claim(words))),
         ];
@@ -362,6 +391,7 @@ fn event(log: &Log) -> Result<Option<Event>, L1Error> {
         }
         "Committed" => Event::Committed {
             batch: values.uint()?,
+            committer: values.address()?,
             digest: word(values.bytes32()?)?,
             transaction: log.transaction,
         },

@@ -3,6 +3,7 @@
 pub mod journal;
 pub mod process;
 pub mod proving;
+pub mod seeds;
 pub mod sequencer;
 pub mod settler;
 

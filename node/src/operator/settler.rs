@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use starling_air::settlement::sections;
+use starling_rollup::block_header::BlockEnd;
+use starling_rollup::chain::word_bytes;
+use starling_rollup::schedule::Clock;
 use starling_rollup::state::State;
 use starling_rollup::transaction::RollupId;
 use tokio::sync::watch;
@@ -15,9 +18,11 @@ use tracing::{error, info, warn};
 
 use super::journal::{Journal, JournalError, StoredProof};
 use super::proving::{ProvingError, Run};
+use super::seeds;
 use super::sequencer::{Sequencer, SequencerError, SharedSequencer};
 use crate::l1::follow::Follower;
 use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
+use crate::l1::staking::Staking;
 use crate::l1::{L1, L1Error, Receipt};
 use crate::metrics::Metrics;
 
@@ -113,6 +118,7 @@ pub struct Settler {
     l1: Arc<dyn L1>,
     rollup: RollupId,
     constants: Constants,
+    clock: Clock,
     journal: Journal,
     sequencer: SharedSequencer,
     follower: Follower,
@@ -121,6 +127,8 @@ pub struct Settler {
     metrics: Metrics,
     /// The state after the last proven batch, kept while it is that.
     proven: Option<(u64, Arc<State>)>,
+    /// The epoch whose successor's seed is on L1.
+    seeded: Option<u64>,
 }
 
 impl Settler {
@@ -141,10 +149,12 @@ impl Settler {
         if constants.kernel != starling_rollup::kernel::program().hash() {
             return Err(SettleError::OtherKernel);
         }
+        let clock = Staking::new(&*l1, constants.staking).constants().await?.clock;
         Ok(Self {
             l1,
             rollup,
             constants,
+            clock,
             journal,
             sequencer,
             follower: Follower::new(deployed),
@@ -152,6 +162,7 @@ impl Settler {
             status,
             metrics: Metrics::default(),
             proven: None,
+            seeded: None,
         })
     }
 
@@ -219,13 +230,34 @@ impl Settler {
         if progress.committed > sealed {
             return Err(SettleError::UnknownBatch { number: sealed + 1 });
         }
-        if progress.committed < sealed {
-            return self.commit(progress.committed + 1).await.map(|()| true);
+        if progress.committed < sealed && self.may_commit(&progress).await? {
+            return self.commit(progress.committed + 1, look.head).await.map(|()| true);
         }
         if progress.proven < progress.committed {
             return self.settle(&progress).await.map(|()| true);
         }
-        Ok(false)
+        self.bring_seed(look.head).await
+    }
+
+    /// Brings the next epoch's seed, once it is time; whether it was.
+    async fn bring_seed(&mut self, head: u64) -> Result<bool, SettleError> {
+        let Some(head) = self.l1.block(head).await? else {
+            return Ok(false);
+        };
+        let epoch = self.clock.epoch_of(self.clock.slot_at(head.timestamp));
+        if self.seeded == Some(epoch) {
+            return Ok(false);
+        }
+        let staking = Staking::new(&*self.l1, self.constants.staking);
+        let brought = match seeds::bring(&*self.l1, &staking, &self.clock, &head).await {
+            // Somebody else was faster, or L1 moved on.
+            Err(L1Error::Reverted { .. }) => Ok(false),
+            other => other,
+        }?;
+        if brought || staking.seed(epoch + 1).await?.is_some() {
+            self.seeded = Some(epoch);
+        }
+        Ok(brought)
     }
 
     /// Hands confirmed entries to the sequencer, and takes back batches that build on entries that L1 has no more.
@@ -240,8 +272,14 @@ impl Settler {
         Ok(())
     }
 
+    /// Whether it is this operator's turn.
+    async fn may_commit(&self, progress: &Progress) -> Result<bool, SettleError> {
+        let staking = Staking::new(&*self.l1, self.constants.staking);
+        Ok(staking.may_commit(self.l1.sender(), progress.quiet_since).await?)
+    }
+
     /// Commits the batch with this number, which L1 does not have.
-    async fn commit(&mut self, number: u64) -> Result<(), SettleError> {
+    async fn commit(&mut self, number: u64, head: u64) -> Result<(), SettleError> {
         let missing = SettleError::UnknownBatch { number };
         let sealed = self.journal.sealed(number)?.ok_or(missing)?;
         let parent = self.contract().batch(number - 1).await?.digest;
@@ -249,7 +287,14 @@ impl Settler {
             return Err(SettleError::UnknownBatch { number: number - 1 });
         }
         let words = sealed.batch.data().to_words();
-        let receipt = self.contract().commit(&parent, &words, self.constants.bond).await?;
+        let now = self.l1.block(head).await?.map_or(0, |block| block.timestamp);
+        let slot = self.clock.slot_at(now);
+        let blocks = [BlockEnd {
+            end: words.len() as u16,
+            state: word_bytes(&sealed.root),
+        }];
+        let bond = self.constants.bond;
+        let receipt = self.contract().commit(&parent, slot, &blocks, &words, bond).await?;
         info!(batch = number, gas = receipt.gas, words = words.len(), "committed");
         self.metrics.l1_gas.inc_by(receipt.gas);
         self.change(|status| status.commits.push(Spent::new(number, &[receipt])));

@@ -11,6 +11,7 @@ use starling_node::l1::deploy::{Deployment, Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::follow::Follower;
 use starling_node::l1::rollup::Rollup;
+use starling_node::l1::staking::Staking;
 use starling_node::l1::{L1, L1Error, MAX_TRANSACTION_BYTES, Request};
 use starling_rollup::address::{Address, L1Address};
 use starling_vm::schnorr::SecretKey;
@@ -257,9 +258,16 @@ async fn an_endpoint_that_is_away_for_a_while_is_found_again() {
 // THE ROLLUP'S EVENTS
 // ================================================================================================================
 
+async fn register(l1: &EthersL1, deployment: &Deployment) {
+    let staking = Staking::new(l1, deployment.staking);
+    let stake = staking.constants().await.unwrap().min_stake;
+    staking.register(l1.sender(), 0, [1; 32], stake).await.unwrap();
+}
+
 async fn deployed(chain: &Anvil) -> (EthersL1, Deployment) {
     let l1 = client(chain, Settings::default()).await;
-    let deployment = deploy(&l1, &Parameters::devnet(l1.sender())).await.unwrap();
+    let deployment = deploy(&l1, &Parameters::patient()).await.unwrap();
+    register(&l1, &deployment).await;
     (l1, deployment)
 }
 

@@ -8,6 +8,7 @@ use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
 use starling_node::l1::deploy::{Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Rollup;
+use starling_node::l1::staking::Staking;
 use starling_node::mempool::{Limits, Mempool};
 use starling_node::operator::journal::Journal;
 use starling_node::operator::sequencer::{Sealing, Sequencer};
@@ -39,7 +40,10 @@ async fn transfers_settle_on_l1() {
             .await
             .unwrap(),
     );
-    let deployment = deploy(&*l1, &Parameters::devnet(operator_address)).await.unwrap();
+    let deployment = deploy(&*l1, &Parameters::patient()).await.unwrap();
+    let staking = Staking::new(&*l1, deployment.staking);
+    let stake = staking.constants().await.unwrap().min_stake;
+    staking.register(operator_address, 0, [1; 32], stake).await.unwrap();
     println!("deployed with {} gas", deployment.gas);
     let rollup = RollupId {
         chain_id: CHAIN_ID,

@@ -12,6 +12,7 @@ use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
 use starling_node::l1::deploy::{Deployment, Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::{Progress, Rollup};
+use starling_node::l1::staking::Staking;
 use starling_node::rpc::{ApiClient, NodeStatus, Stage};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::keyfile::{Cost, KeyFile};
@@ -67,7 +68,13 @@ impl World {
         let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(1).unwrap()), settings)
             .await
             .unwrap();
-        let deployment = deploy(&l1, &Parameters::devnet(operator.address())).await.unwrap();
+        let deployment = deploy(&l1, &Parameters::patient()).await.unwrap();
+        let its = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(0).unwrap()), settings)
+            .await
+            .unwrap();
+        let staking = Staking::new(&its, deployment.staking);
+        let stake = staking.constants().await.unwrap().min_stake;
+        staking.register(operator.address(), 0, [1; 32], stake).await.unwrap();
         let owner = L1Address([7; 20]);
         let keys: Vec<SecretKey> = (0..3u8).map(|k| SecretKey::derive(&[k, 1])).collect();
         let folder = tempfile::tempdir().unwrap();

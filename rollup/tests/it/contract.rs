@@ -4,6 +4,7 @@ use rand::{Rng, SeedableRng};
 use revm::primitives::Address as Account;
 use sha3::{Digest, Keccak256};
 use starling_rollup::address::{Address, L1Address};
+use starling_rollup::block_header::{BlockEnd, decode_blocks, encode_blocks, headers};
 use starling_rollup::record::{Body, DEPOSIT, DEPOSIT_NEW, EXIT, Record};
 use starling_rollup::transaction::RollupId;
 use starling_vm::field::{Felt, MODULUS, Word};
@@ -163,28 +164,67 @@ fn random_record(rng: &mut Random) -> Vec<u64> {
 pub(crate) struct Rollup {
     pub(crate) chain: Chain,
     pub(crate) address: Account,
+    pub(crate) staking: Account,
+}
+
+/// Seconds of a slot, slots of an epoch.
+pub(crate) const CLOCK: (u64, u64) = (10, 4);
+pub(crate) const MIN_STAKE: u128 = 1_000_000_000_000_000_000;
+
+/// As `Staking.Parameters`: any validator may commit at any time.
+fn staking_parameters() -> [[u8; 32]; 14] {
+    let stake = MIN_STAKE as u64;
+    let (slot, slots) = CLOCK;
+    let windows = [2 * PROVE_WINDOW, PROVE_WINDOW];
+    [
+        slot,
+        slots,
+        0,
+        600,
+        stake,
+        10 * stake,
+        4,
+        windows[0],
+        windows[1],
+        50,
+        stake / 2,
+        10,
+        windows[0],
+        2,
+    ]
+    .map(word)
 }
 
 impl Rollup {
     /// A rollup that only commits: any code stands for the verifier.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut chain = Chain::new();
         let verifier = chain.deploy("Poseidon2Harness", &[]);
         Self::with_verifier(chain, verifier, &[1, 2, 3, 4].map(Felt::new))
     }
 
     pub(crate) fn with_verifier(mut chain: Chain, verifier: Account, kernel: &Word) -> Self {
-        let windows = [
-            word(PROVE_WINDOW),
-            word(FEE as u64),
-            word(3_600),
-            word(FREEZE_WINDOW),
-            word(4),
-        ];
-        let head = [account(verifier), bytes(kernel), account(SENDER), word(BOND as u64)];
-        let arguments = [&head[..], &windows].concat().concat();
-        let address = chain.deploy("Rollup", &arguments);
-        Self { chain, address }
+        // The rollup is the next contract but one: it and its validators name each other.
+        let arguments = [&[account(chain.next_contract(1))], &staking_parameters()[..]].concat();
+        let staking = chain.deploy("Staking", &arguments.concat());
+        let head = [account(verifier), bytes(kernel), account(staking), word(BOND as u64)];
+        let tail = [PROVE_WINDOW, 0, FEE as u64, 3_600, FREEZE_WINDOW, 2 * FREEZE_WINDOW, 4].map(word);
+        let address = chain.deploy("Rollup", &[&head[..], &tail].concat().concat());
+        let mut rollup = Self {
+            chain,
+            address,
+            staking,
+        };
+        rollup.register(SENDER, MIN_STAKE);
+        rollup
+    }
+
+    /// Makes an account a validator.
+    pub(crate) fn register(&mut self, operator: Account, stake: u128) {
+        let arguments = [account(operator), word(0), [7; 32]].map(Argument::Word);
+        let data = call("register(address,uint32,bytes32)", &arguments);
+        let outcome = self.chain.pay_as(operator, self.staking, stake, data);
+        outcome.result.expect("registers");
     }
 
     pub(crate) fn id(&self) -> RollupId {
@@ -194,19 +234,39 @@ impl Rollup {
         }
     }
 
+    /// Commits data as one block.
     pub(crate) fn commit_bytes(&mut self, data: &[u8], claim: &[u8; 32]) -> Outcome {
+        let end = data.get(6..8).map_or([0, 3], |end| [end[0], end[1]]);
+        let blocks = [&end[..], &[9; 32]].concat();
+        self.commit_blocks(0, &blocks, data, claim)
+    }
+
+    pub(crate) fn commit_blocks(&mut self, slot: u64, blocks: &[u8], data: &[u8], claim: &[u8; 32]) -> Outcome {
         let last = call("committed()", &[]);
         let last = self.chain.call(self.address, last).result.expect("a number");
         let data_of_last = [&call("batches(uint256)", &[])[..], &last].concat();
         let parent = self.chain.call(self.address, data_of_last).result.expect("a batch");
         let parent = parent[..32].try_into().expect("a word");
-        let arguments = [Argument::Word(parent), Argument::Bytes(data), Argument::Word(*claim)];
-        self.chain
-            .pay(self.address, BOND, call("commit(bytes32,bytes,bytes32)", &arguments))
+        let arguments = [
+            Argument::Word(parent),
+            Argument::Word(word(slot)),
+            Argument::Bytes(blocks),
+            Argument::Bytes(data),
+            Argument::Word(*claim),
+        ];
+        let data = call("commit(bytes32,uint64,bytes,bytes,bytes32)", &arguments);
+        self.chain.pay(self.address, BOND, data)
     }
 
     pub(crate) fn commit(&mut self, words: &[u64], claim: &Word) -> Outcome {
         self.commit_bytes(&calldata(words), &bytes(claim))
+    }
+
+    /// The hash of the last header of a batch.
+    fn head(&mut self, number: u64) -> [u8; 32] {
+        let data = call("batches(uint256)", &[Argument::Word(word(number))]);
+        let batch = self.chain.call(self.address, data).result.expect("a batch");
+        batch[64..96].try_into().expect("a word")
     }
 
     /// Chain digest and operations root of a batch.
@@ -267,6 +327,47 @@ impl Rollup {
 
 // TESTS
 // ================================================================================================
+
+/// Rust forms the headers that the contract forms, for any cut into blocks, and refuses the cuts that it refuses.
+#[test]
+fn commits_keep_the_hash_of_their_headers() {
+    let mut rng = random(12);
+    let mut rollup = Rollup::new();
+    let mut parent = [0; 32];
+    for number in 1..=crate::soak(25) as u64 {
+        let records: Vec<Vec<u64>> = (0..rng.random_range(0..40)).map(|_| random_record(&mut rng)).collect();
+        let words = data(&records, &[]);
+        let mut blocks: Vec<BlockEnd> = vec![];
+        for end in 2..=words.len() as u16 {
+            let last = usize::from(end) == words.len();
+            if last || rng.random_range(0..20) == 0 {
+                let state = rng.random();
+                blocks.push(BlockEnd { end, state });
+            }
+        }
+        rollup.chain.wait(rng.random_range(1..60));
+        let slot = (rollup.chain.time() - 1) / CLOCK.0;
+        let claim = bytes(&random_word(&mut rng));
+        // A wrong cut first.
+        let mut wrong = blocks.clone();
+        match rng.random_range(0..3) {
+            0 => drop(wrong.pop()),
+            1 => wrong[0].end = [0, 1][rng.random_range(0..2)],
+            _ => wrong.push(wrong[wrong.len() - 1]),
+        }
+        headers(parent, slot, number, &words, &wrong).expect_err("not a cut");
+        let refused = rollup.commit_blocks(slot, &encode_blocks(&wrong), &calldata(&words), &claim);
+        assert_eq!(refused.error(), Some(selector("BlockHeaders__Blocks(uint256)")));
+
+        let expected = headers(parent, slot, number, &words, &blocks).expect("a cut");
+        let encoded = encode_blocks(&blocks);
+        assert_eq!(decode_blocks(&encoded).expect("blocks"), blocks);
+        let outcome = rollup.commit_blocks(slot, &encoded, &calldata(&words), &claim);
+        outcome.result.expect("commits");
+        parent = expected[expected.len() - 1].hash();
+        assert_eq!(rollup.head(number), parent);
+    }
+}
 
 #[test]
 fn commits_bind_data_and_order() {

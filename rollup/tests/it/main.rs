@@ -17,6 +17,7 @@ mod keyfile;
 mod lies;
 mod proof;
 mod record;
+mod schedule;
 mod settlement;
 mod spec;
 mod transaction;
