@@ -89,6 +89,7 @@ class L1:
                 raise Unasked(f"block {number} is not there: the history from block 0 is needed")
             for transaction in block["transactions"]:
                 transaction["input"] = unhex(transaction["input"])
+                transaction["timestamp"] = block["timestamp"]
                 self.transactions.append(transaction)
 
     def receipt(self, transaction):

@@ -13,7 +13,9 @@ VERIFY = "verify(bytes32,uint64[],uint64[],bytes)"
 OPEN = "open(uint256[],bytes)"
 FINISH = "finish(uint256[],uint256[],bytes)"
 CLAIM = "claim(uint256,uint256,bytes,bytes32[])"
-COMMITTED = "Committed(uint256,bytes32,bytes32,uint256)"
+COMMIT = "commit(bytes32,uint64,bytes,bytes,bytes32)"
+COMMITTED = "Committed(uint256,address,bytes32,bytes32,bytes32,uint256)"
+HEADER = "Header(uint64 slot,uint64 batch,uint32 index,bytes32 parent,bytes32 operations,bytes32 state)"
 PROVEN = "Proven(uint256,uint256,bytes32,address)"
 FACT = "Proven(bytes32)"
 CLAIMED = "Claimed(uint256,uint256,address,uint256)"
@@ -244,11 +246,27 @@ class Checks:
         expected.update({f"EVALUATOR{i}": evaluators[i] for i in range(4)})
         self.same_values("StarkVerifier", values, expected)
 
-        arguments = [number(item) for item in words_at(self.creation_arguments(self.rollup, self.compiled["Rollup"]), 0, 9)]
-        names = ["VERIFIER", "KERNEL", "OPERATOR", "BOND", "PROVE_WINDOW", "QUEUE_FEE", "QUEUE_WINDOW", "FREEZE_WINDOW", "QUEUE_CAP"]
-        expected = dict(zip(names, arguments))
+        names = ["VERIFIER", "KERNEL", "STAKING", "BOND", "PROVE_WINDOW", "EXCLUSIVE_WINDOW", "QUEUE_FEE", "QUEUE_WINDOW"]
+        names += ["FREEZE_WINDOW", "FREEZE_LIMIT", "QUEUE_CAP"]
+        expected = self.arguments("Rollup", self.rollup, names)
         domain = compress([self.l1.chain_id, 4, 0, 0], cut(self.rollup) + [0])
         self.same_values("Rollup", rollup, expected | {"DOMAIN": number(word_bytes(domain))})
+
+        staking = address(self.rollup_word("STAKING()"))
+        values = self.same_code("Staking", staking)
+        names = ["ROLLUP", "SLOT", "SLOTS", "STEP_IN", "SILENCE", "MIN_STAKE", "MIN_CHURN", "CHURN_QUOTIENT", "EXIT_DELAY"]
+        names += ["EVIDENCE_WINDOW", "EQUIVOCATION", "NEGLECT", "REWARD", "JAIL", "MIN_BLOCKS"]
+        expected = self.arguments("Staking", staking, names)
+        genesis = as_int(self.created[staking]["timestamp"], "a block's time")
+        self.same_values("Staking", values, expected | {"GENESIS": genesis})
+        self.report.equal("the rollup that the validators commit to", expected["ROLLUP"], int(self.rollup, 16))
+
+    def arguments(self, name, at, names):
+        """The arguments of a contract's creation, all of them single words, by name."""
+        arguments = self.creation_arguments(at, self.compiled[name])
+        if len(arguments) != 32 * len(names):
+            raise Unasked(f"the creation of {name} has other arguments than its source takes")
+        return dict(zip(names, (number(item) for item in words_at(arguments, 0, len(names)))))
 
     def same_code(self, name, at):
         """Compares one contract; the values of its immutables, as its code has them."""
@@ -368,17 +386,26 @@ class Checks:
         """Recomputes what L1 keeps of a batch from its commit's calldata; its chain digest."""
         kept = self.batch(batch)
         arguments = calldata[4:]
-        parent, claim = arguments[:32], arguments[64:96]
-        _, data = bytes_at(arguments, 1)
+        parent, slot, claim = arguments[:32], arguments[32:64], arguments[128:160]
+        _, blocks = bytes_at(arguments, 2)
+        _, data = bytes_at(arguments, 3)
         words = [number(data[i : i + 8]) for i in range(0, len(data), 8)]
         length = words[0]
         canonical = all(item < P for item in words) and not any(words[length:]) and len(words) == -(-length // 4) * 4
         self.report.say(
-            canonical and parent == previous and calldata[:4] == function("commit(bytes32,bytes,bytes32)"),
+            canonical and parent == previous and calldata[:4] == function(COMMIT),
             f"data of batch {batch}: {length} canonical words, padded with zeros, behind {show(parent)[:18]}..",
         )
         root, count = operations_root(words[:length])
         self.report.equal(f"operations root of batch {batch}, over {count} operations of the calldata", kept[1], root)
+        # The headers that the committer answers for: each block's words, behind the header before.
+        head, start = self.batch(batch - 1)[2], 1
+        for index in range(len(blocks) // 34):
+            end, state = number(blocks[34 * index : 34 * index + 2]), blocks[34 * index + 2 : 34 * index + 34]
+            fields = slot + word(batch) + word(index) + head + keccak256(data[8 * start : 8 * end]) + state
+            head, start = keccak256(keccak256(HEADER.encode()) + fields), end
+        what = f"hash of the last of {len(blocks) // 34} headers of batch {batch}, which end at word {start}"
+        self.report.equal(what, (kept[2], start), (head, length))
         digest = word_bytes(hash_elements(5, words[:length]))
         self.report.equal(f"Poseidon2 claim of batch {batch}, recomputed from the calldata", claim, digest)
         # The three points depend on every byte, the claim and the batch's place; L1 keeps only the digest that they enter.
