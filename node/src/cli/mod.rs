@@ -10,6 +10,7 @@ mod key;
 mod node;
 mod onchain;
 mod progress;
+mod stake;
 mod user;
 mod vm;
 mod wallet;
@@ -38,6 +39,9 @@ enum Command {
     /// Make and show keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Be a validator: stake, exit, watch.
+    #[command(subcommand)]
+    Stake(stake::StakeCommand),
     #[command(flatten)]
     Wallet(wallet::WalletCommand),
     /// Run a rollup on a development chain: deposits, transfers, proofs, withdrawals.
@@ -62,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Vm(command) => vm::run(command),
         Command::Node(command) => node::run(command),
         Command::Key(command) => key::run(command),
+        Command::Stake(command) => stake::run(command),
         Command::Wallet(command) => wallet::run(command),
         Command::Devnet(args) => devnet::run(&args),
     };
