@@ -10,6 +10,7 @@ mod mempool;
 mod metrics;
 mod operator;
 mod rpc;
+mod stake;
 mod store;
 mod vm;
 mod wallet;
