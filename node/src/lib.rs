@@ -1,12 +1,13 @@
 //! The node: what the `starling` binary is made of. A thin `main` calls [cli::run].
 //!
 //! In reading order: [store] keeps what must survive a restart, [l1] talks to Ethereum, [mempool] holds transactions until
-//! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call. The
-//! page is `specs/node.md`.
+//! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call; [rebuild] and
+//! [escape] need nobody but L1. The page is `specs/node.md`.
 
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod escape;
 pub mod l1;
 pub mod logging;
 pub mod mempool;

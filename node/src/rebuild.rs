@@ -60,6 +60,8 @@ pub struct Rebuilt {
     pub batch: u64,
     /// Chain digest after it.
     pub digest: Word,
+    /// What the rollup has told.
+    pub follower: Follower,
 }
 
 /// Where each batch that stands was committed, from the rollup's events in order.
@@ -89,6 +91,19 @@ pub async fn rebuild(
     deployed: u64,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Rebuilt, RebuildError> {
+    replay(l1, rollup, deployed, |batch, last, _| progress(batch, last)).await
+}
+
+/// As [rebuild]; `seen` is told each batch's number, the last one, and the batch's data.
+///
+/// # Errors
+/// As [rebuild].
+pub async fn replay(
+    l1: &dyn L1,
+    rollup: &RollupId,
+    deployed: u64,
+    mut seen: impl FnMut(u64, u64, &BatchData),
+) -> Result<Rebuilt, RebuildError> {
     let contract = Rollup::new(l1, rollup.contract);
     let mut follower = Follower::new(deployed);
     follower.look(l1, &contract).await?;
@@ -97,10 +112,10 @@ pub async fn rebuild(
     let mut state = State::default();
     let mut digest = chain::GENESIS;
     for batch in 1..=last {
-        progress(batch, last);
         let transaction = commits.get(&batch).ok_or(RebuildError::Missing(batch))?;
         let words = contract.batch_words(*transaction).await?;
         let data = BatchData::from_words(&words).map_err(|error| RebuildError::Data { batch, error })?;
+        seen(batch, last, &data);
         state
             .replay(&data)
             .map_err(|error| RebuildError::Replay { batch, error })?;
@@ -125,5 +140,6 @@ pub async fn rebuild(
         state,
         batch: last,
         digest,
+        follower,
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod devnet;
+mod escape;
 mod io;
 mod key;
 mod node;
@@ -44,6 +45,12 @@ enum Command {
     Stake(stake::StakeCommand),
     #[command(flatten)]
     Wallet(wallet::WalletCommand),
+    /// Have L1 force an account's exit into the next batches.
+    #[command(after_help = escape::FORCE_EXIT_EXAMPLES)]
+    ForceExit(escape::ForceExitArgs),
+    /// Get everything out with L1 alone: payments, debts, and from a frozen rollup accounts and waiting deposits.
+    #[command(after_help = escape::ESCAPE_EXAMPLES)]
+    Escape(escape::EscapeArgs),
     /// Run a rollup on a development chain: deposits, transfers, proofs, withdrawals.
     #[command(after_help = devnet::EXAMPLES)]
     Devnet(devnet::DevnetArgs),
@@ -68,6 +75,8 @@ pub fn run() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Stake(command) => stake::run(command),
         Command::Wallet(command) => wallet::run(command),
+        Command::ForceExit(args) => escape::force_exit(&args),
+        Command::Escape(args) => escape::escape(&args),
         Command::Devnet(args) => devnet::run(&args),
     };
     match result {

@@ -1,13 +1,15 @@
 //! The rollup's contracts, in the rollup's own types.
 
+use ethers_core::abi::Token;
 use starling_air::check::Statement;
 use starling_air::wire::Sections;
-use starling_rollup::account::AMOUNT_LIMIT;
+use starling_rollup::account::{AMOUNT_LIMIT, Account};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::block_header::{BlockEnd, encode_blocks};
 use starling_rollup::chain::word_bytes;
 use starling_rollup::data::{DataError, claim, from_calldata, to_calldata};
 use starling_rollup::entry::Entry;
+use starling_rollup::tree::Path;
 use starling_vm::field::{Felt, Word};
 use starling_vm::schnorr::PublicKey;
 
@@ -95,6 +97,16 @@ pub enum Event {
     },
     /// The rollup was frozen.
     Frozen,
+    /// An account left the frozen rollup.
+    Escaped {
+        /// Its index.
+        index: u32,
+    },
+    /// An entry of the frozen rollup's queue was given back.
+    Refunded {
+        /// Its number.
+        number: u64,
+    },
 }
 
 /// The parameters that clients need.
@@ -131,7 +143,7 @@ impl<'a> Rollup<'a> {
         Self { l1, address }
     }
 
-    async fn view(&self, function: &'static str, arguments: &[ethers_core::abi::Token]) -> Result<Reader, L1Error> {
+    async fn view(&self, function: &'static str, arguments: &[Token]) -> Result<Reader, L1Error> {
         let output = self.l1.call(self.address, ROLLUP.encode(function, arguments)?).await?;
         if output.is_empty() {
             return Err(L1Error::History(format!(
@@ -245,12 +257,7 @@ impl<'a> Rollup<'a> {
     // TRANSACTIONS
     // ============================================================================================================
 
-    async fn send(
-        &self,
-        function: &str,
-        arguments: &[ethers_core::abi::Token],
-        value: u128,
-    ) -> Result<Receipt, L1Error> {
+    async fn send(&self, function: &str, arguments: &[Token], value: u128) -> Result<Receipt, L1Error> {
         let data = ROLLUP.encode(function, arguments)?;
         let to = Some(self.address);
         self.l1.send(Request { to, data, value }).await
@@ -274,8 +281,8 @@ impl<'a> Rollup<'a> {
         let arguments = [
             abi::bytes32(word_bytes(parent)),
             abi::uint(slot),
-            ethers_core::abi::Token::Bytes(encode_blocks(blocks)),
-            ethers_core::abi::Token::Bytes(to_calldata(words)),
+            Token::Bytes(encode_blocks(blocks)),
+            Token::Bytes(to_calldata(words)),
             abi::bytes32(word_bytes(&claim(words))),
         ];
         self.send("commit", &arguments, bond).await
@@ -324,10 +331,7 @@ impl<'a> Rollup<'a> {
     /// When L1 does not take it.
     pub async fn force_exit(&self, index: u32, key: &PublicKey, queue_fee: u128) -> Result<Receipt, L1Error> {
         let limbs = key.to_elements().map(|limb| abi::uint(limb.as_int()));
-        let arguments = [
-            abi::uint(u64::from(index)),
-            ethers_core::abi::Token::FixedArray(limbs.to_vec()),
-        ];
+        let arguments = [abi::uint(u64::from(index)), Token::FixedArray(limbs.to_vec())];
         self.send("forceExit", &arguments, queue_fee).await
     }
 
@@ -350,6 +354,55 @@ impl<'a> Rollup<'a> {
             .flag()
     }
 
+    /// Freezes the rollup, if an entry of the queue has waited for too long.
+    ///
+    /// # Errors
+    /// When L1 does not take it.
+    pub async fn freeze(&self) -> Result<Receipt, L1Error> {
+        self.send("freeze", &[], 0).await
+    }
+
+    /// Pays the proven balance of an account of a frozen rollup to its owner.
+    ///
+    /// # Arguments
+    /// `next`: the next free index of the proven state. `path`: that of the account's leaf in it.
+    ///
+    /// # Errors
+    /// When L1 does not take it.
+    pub async fn escape(
+        &self,
+        key: &PublicKey,
+        owner: L1Address,
+        account: &Account,
+        next: u64,
+        path: &Path,
+    ) -> Result<Receipt, L1Error> {
+        let limbs = key.to_elements().map(|limb| abi::uint(limb.as_int()));
+        let siblings = path.siblings.iter().map(|word| abi::bytes32(word_bytes(word)));
+        let arguments = [
+            abi::uint(u64::from(path.index)),
+            Token::FixedArray(limbs.to_vec()),
+            abi::address(owner),
+            abi::uint(u64::from(account.nonce)),
+            abi::uint(account.balance),
+            abi::uint(next),
+            Token::FixedArray(siblings.collect()),
+        ];
+        self.send("escape", &arguments, 0).await
+    }
+
+    /// Gives back what an entry of a frozen rollup brought.
+    ///
+    /// # Errors
+    /// When L1 does not take it.
+    pub async fn refund(&self, number: u64, entry: &Entry) -> Result<Receipt, L1Error> {
+        let mut words = entry.encode(0);
+        words.pop();
+        let words = words.into_iter().map(abi::uint).collect();
+        self.send("refund", &[abi::uint(number), Token::FixedArray(words)], 0)
+            .await
+    }
+
     /// Pays what the contract owes to `account`.
     ///
     /// # Errors
@@ -359,14 +412,14 @@ impl<'a> Rollup<'a> {
     }
 }
 
-fn claim_arguments(batch: u64, position: u64, words: &[u64], path: &[Hash]) -> [ethers_core::abi::Token; 4] {
+fn claim_arguments(batch: u64, position: u64, words: &[u64], path: &[Hash]) -> [Token; 4] {
     let bytes = words.iter().flat_map(|word| word.to_be_bytes()).collect();
     let path = path.iter().map(|hash| abi::bytes32(*hash)).collect();
     [
         abi::uint(batch),
         abi::uint(position),
-        ethers_core::abi::Token::Bytes(bytes),
-        ethers_core::abi::Token::Array(path),
+        Token::Bytes(bytes),
+        Token::Array(path),
     ]
 }
 
@@ -409,6 +462,10 @@ fn event(log: &Log) -> Result<Option<Event>, L1Error> {
             position: values.uint()?,
         },
         "Frozen" => Event::Frozen,
+        "Escaped" => Event::Escaped {
+            index: values.uint()? as u32,
+        },
+        "Refunded" => Event::Refunded { number: values.uint()? },
         _ => return Ok(None),
     }))
 }
@@ -424,7 +481,7 @@ pub struct Verifier<'a> {
 }
 
 /// A statement, as the verifier takes it.
-fn tokens(statement: &Statement) -> [ethers_core::abi::Token; 3] {
+fn tokens(statement: &Statement) -> [Token; 3] {
     let words = |list: &[Felt]| abi::uints(list.iter().map(|element| element.as_int()));
     let program = abi::bytes32(word_bytes(&statement.program));
     [program, words(&statement.inputs), words(&statement.outputs)]
@@ -436,7 +493,7 @@ impl<'a> Verifier<'a> {
         Self { l1, address }
     }
 
-    async fn view(&self, function: &'static str, arguments: &[ethers_core::abi::Token]) -> Result<Reader, L1Error> {
+    async fn view(&self, function: &'static str, arguments: &[Token]) -> Result<Reader, L1Error> {
         let output = self
             .l1
             .call(self.address, VERIFIER.encode(function, arguments)?)
@@ -459,7 +516,7 @@ impl<'a> Verifier<'a> {
     /// [L1Error::Reverted] with the verifier's reason when the proof is not accepted.
     pub async fn check(&self, statement: &Statement, proof: &[u8]) -> Result<(), L1Error> {
         let [program, inputs, outputs] = tokens(statement);
-        let arguments = [program, inputs, outputs, ethers_core::abi::Token::Bytes(proof.to_vec())];
+        let arguments = [program, inputs, outputs, Token::Bytes(proof.to_vec())];
         self.view("verify", &arguments).await.map(drop)
     }
 
@@ -468,7 +525,7 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// When L1 does not take a step.
     pub async fn submit(&self, statement: &Statement, sections: &Sections) -> Result<Vec<Receipt>, L1Error> {
-        let bytes = |section: &[u8]| ethers_core::abi::Token::Bytes(section.to_vec());
+        let bytes = |section: &[u8]| Token::Bytes(section.to_vec());
         let [program, inputs, outputs] = tokens(statement);
         let begun = self
             .step("begin", &[program, inputs, outputs, bytes(&sections.head)])
@@ -480,7 +537,7 @@ impl<'a> Verifier<'a> {
         Ok(vec![begun, opened, finished])
     }
 
-    async fn step(&self, function: &str, arguments: &[ethers_core::abi::Token]) -> Result<Receipt, L1Error> {
+    async fn step(&self, function: &str, arguments: &[Token]) -> Result<Receipt, L1Error> {
         self.l1
             .send(Request::call(self.address, VERIFIER.encode(function, arguments)?))
             .await

@@ -3,6 +3,7 @@
 
 mod config;
 mod devnet;
+mod escape;
 mod faults;
 mod journal;
 mod l1;
