@@ -10,6 +10,7 @@ mod mempool;
 mod metrics;
 mod operator;
 mod outside;
+mod reorg;
 mod rpc;
 mod store;
 mod subscriptions;
