@@ -30,9 +30,14 @@ soak:
 bench:
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
 
+# Cargo gives a package the features that the packages of one command ask for together, those of tests only if the command
+# builds something with them. So the binary is built for all of the workspace, with an example: it is the tests' own then, and `make
+# test` leaves nothing to compile here.
+#
 # A rollup on a development chain: deposits, signed transfers, proofs that a contract verifies, withdrawals; then it runs on.
 devnet: contracts/node_modules/.installed
-	$(CARGO) run --locked -p starling-node -- devnet --l1-port 8545 --rpc-port 8645
+	$(CARGO) build --workspace --locked --bin starling --example follow
+	$(or $(CARGO_TARGET_DIR),target)/debug/starling devnet --l1-port 8545 --rpc-port 8645
 
 fmt:
 	$(CARGO) fmt --all

@@ -38,6 +38,14 @@ pub enum UserError {
         /// How long.
         seconds: u64,
     },
+    /// The operator accepted the transaction, and cannot execute it any more.
+    #[error("transaction {id} was accepted, and is refused now: {message}")]
+    Refused {
+        /// The transaction.
+        id: String,
+        /// Why.
+        message: String,
+    },
     /// The operator took the transaction back.
     #[error("the operator does not know transaction {0} any more")]
     Lost(String),
@@ -153,7 +161,11 @@ pub async fn wait_for(
         if status.stage >= stage {
             return Ok(status);
         }
-        if status.stage == Stage::Unknown {
+        if let Some(reason) = status.reason.filter(|_| status.stage == Stage::Refused) {
+            let (id, message) = (id.to_owned(), reason.message);
+            return Err(UserError::Refused { id, message });
+        }
+        if status.stage <= Stage::Refused {
             return Err(UserError::Lost(id.to_owned()));
         }
         if started.elapsed() > patience {

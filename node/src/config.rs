@@ -90,8 +90,14 @@ pub struct SequencerConfig {
 pub struct RpcConfig {
     /// Where it listens. Anything but a loopback address is open to the network.
     pub listen: SocketAddr,
-    /// Connections at once.
+    /// Connections at once, HTTP and websockets together.
     pub connections: u32,
+    /// Subscriptions of one websocket.
+    pub subscriptions: u32,
+    /// Changes of batches that are kept for subscribers that read slowly; one that is further behind is closed.
+    pub backlog: usize,
+    /// Seconds after which a connection is cut off that takes nothing of what it is sent.
+    pub stall_s: u64,
 }
 
 /// `[metrics]`: Prometheus.
@@ -117,9 +123,15 @@ impl Default for RpcConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8_645)),
             connections: 100,
+            subscriptions: 16,
+            backlog: 1_024,
+            stall_s: 30,
         }
     }
 }
+
+/// The longest `rpc.backlog`.
+const MAX_BACKLOG: usize = 1 << 20;
 
 fn default_backend() -> Backend {
     Backend::Sled
@@ -225,10 +237,18 @@ impl Config {
             ("l1.patience_s", config.l1.patience_s == 0),
             ("mempool.transactions", config.mempool.transactions == 0),
             ("mempool.per_sender", config.mempool.per_sender == 0),
+            ("mempool.retry_batches", config.mempool.retry_batches == 0),
+            ("mempool.refusals", config.mempool.refusals == 0),
             ("rpc.connections", config.rpc.connections == 0),
+            ("rpc.backlog", config.rpc.backlog == 0),
+            ("rpc.stall_s", config.rpc.stall_s == 0),
         ];
         if let Some((name, _)) = least_one.into_iter().find(|(_, zero)| *zero) {
             return Err(field(name, "must not be 0".to_owned()));
+        }
+        if config.rpc.backlog > MAX_BACKLOG {
+            let reason = format!("must be {MAX_BACKLOG} at most: it is kept in memory");
+            return Err(field("rpc.backlog", reason));
         }
         Ok(Checked {
             config,

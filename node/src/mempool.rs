@@ -11,8 +11,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use starling_rollup::account::Account;
+use starling_rollup::address::Address;
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::transaction::{Operation, SignedTransaction};
+
+mod error;
+
+pub use error::PoolError;
 
 /// What the pool asks of the state: accounts as the batch that is being filled leaves them.
 pub trait AccountView {
@@ -30,6 +35,11 @@ pub struct Limits {
     pub per_sender: usize,
     /// The lowest fee, in gwei.
     pub min_fee: u64,
+    /// Batches that are sealed before a transaction that was taken back, and still does not fit, is refused. Fewer give up what
+    /// an account that comes back late would have paid.
+    pub retry_batches: u64,
+    /// Refused transactions whose reason is kept; of older ones nothing is known any more.
+    pub refusals: usize,
 }
 
 impl Default for Limits {
@@ -38,73 +48,10 @@ impl Default for Limits {
             transactions: 16_384,
             per_sender: 64,
             min_fee: 0,
+            retry_batches: 256,
+            refusals: 65_536,
         }
     }
-}
-
-/// Why the pool does not take a transaction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PoolError {
-    /// It is there already.
-    #[error("the transaction is known already")]
-    Known,
-    /// There is no such sender.
-    #[error("there is no account {0}")]
-    NoSuchAccount(u32),
-    /// The nonce is used up.
-    #[error("nonce {found} of account {index} is used; the next one is {next}")]
-    NonceUsed {
-        /// The sender.
-        index: u32,
-        /// The transaction's nonce.
-        found: u32,
-        /// The account's next.
-        next: u32,
-    },
-    /// A nonce before it is missing.
-    #[error("nonce {found} of account {index} leaves a gap; the next one is {next}")]
-    NonceGap {
-        /// The sender.
-        index: u32,
-        /// The transaction's nonce.
-        found: u32,
-        /// The one that must come first.
-        next: u32,
-    },
-    /// Another with its nonce is there, and this one does not pay enough more.
-    #[error("a transaction with this nonce waits already; to replace it, pay a fee of {needed} gwei at least")]
-    Underpriced {
-        /// The fee that would do.
-        needed: u64,
-    },
-    /// The fee is too low.
-    #[error("the fee is {found} gwei, at least {needed} are asked{}", if *.full { ": the pool is full" } else { "" })]
-    Fee {
-        /// The transaction's.
-        found: u64,
-        /// The lowest that is taken now.
-        needed: u64,
-        /// Whether only because the pool is full.
-        full: bool,
-    },
-    /// The sender cannot pay all that it has in the pool.
-    #[error("account {index} has {balance} gwei, what it sent already and this take {needed}")]
-    Funds {
-        /// The sender.
-        index: u32,
-        /// Its balance.
-        balance: u64,
-        /// Amounts and fees together.
-        needed: u128,
-    },
-    /// The sender has too many.
-    #[error("account {index} has {limit} transactions waiting, which is the most")]
-    TooMany {
-        /// The sender.
-        index: u32,
-        /// The limit.
-        limit: usize,
-    },
 }
 
 /// What an insertion has pushed out.
@@ -121,6 +68,17 @@ impl Inserted {
     pub fn gone(&self) -> Vec<TransactionId> {
         self.replaced.iter().chain(&self.evicted).copied().collect()
     }
+}
+
+/// A transaction that [Mempool::revalidate] took out.
+#[derive(Clone, Debug)]
+pub struct Unfit {
+    /// Its id.
+    pub id: TransactionId,
+    /// The transaction.
+    pub signed: SignedTransaction,
+    /// Why it cannot be executed.
+    pub reason: PoolError,
 }
 
 #[derive(Clone, Debug)]
@@ -200,6 +158,11 @@ impl Mempool {
         }
     }
 
+    /// Its bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Transactions in the pool.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -213,6 +176,20 @@ impl Mempool {
     /// Whether a transaction waits.
     pub fn contains(&self, id: &TransactionId) -> bool {
         self.ids.contains_key(id)
+    }
+
+    /// A transaction that waits.
+    pub fn get(&self, id: &TransactionId) -> Option<&SignedTransaction> {
+        let (sender, nonce) = self.ids.get(id)?;
+        let waiting = self.queues.get(sender)?.waiting.get(nonce)?;
+        Some(&waiting.signed)
+    }
+
+    /// The addresses that a sender's transactions with nonces below `nonce` change its account to.
+    pub fn addresses_before(&self, sender: u32, nonce: u32) -> impl Iterator<Item = Address> {
+        let queue = self.queues.get(&sender);
+        let before = queue.into_iter().flat_map(move |queue| queue.waiting.range(..nonce));
+        before.filter_map(|(_, waiting)| rekeyed(&waiting.signed))
     }
 
     /// All transactions, by sender and nonce.
@@ -377,38 +354,33 @@ impl Mempool {
 
     /// Looks through the pool after the accounts have changed and takes out what cannot be executed any more: used nonces, keys
     /// and recipients that changed, and what a sender's balance does not cover.
-    pub fn revalidate(&mut self, view: &dyn AccountView) -> Vec<TransactionId> {
+    pub fn revalidate(&mut self, view: &dyn AccountView) -> Vec<Unfit> {
         let mut gone = Vec::new();
         for sender in self.queues.keys().copied().collect::<Vec<_>>() {
             let account = view.account(sender);
             self.change(sender, |queue| {
-                let Some(account) = account else {
-                    gone.extend(
-                        std::mem::take(&mut queue.waiting)
-                            .into_values()
-                            .map(|waiting| waiting.id),
-                    );
-                    return;
-                };
-                queue.next = account.nonce;
-                let mut spent = 0;
-                queue.waiting.retain(|nonce, waiting| {
+                queue.next = account.map_or(0, |account| account.nonce);
+                let (mut spent, mut address) = (0, account.map(|account| account.address));
+                for (nonce, waiting) in std::mem::take(&mut queue.waiting) {
                     let needed = spent + cost(&waiting.signed);
-                    let stands = *nonce >= account.nonce
-                        && needed <= u128::from(account.balance)
-                        && waiting.signed.sender() == account.address
-                        && recipient_stands(&waiting.signed, view);
-                    if stands {
-                        spent = needed;
-                    } else {
-                        gone.push(waiting.id);
+                    match unfit(sender, &waiting.signed, account.zip(address), needed, view) {
+                        None => {
+                            spent = needed;
+                            // What waits behind a change of the key is signed with the new one.
+                            address = rekeyed(&waiting.signed).or(address);
+                            queue.waiting.insert(nonce, waiting);
+                        }
+                        Some(reason) => gone.push(Unfit {
+                            id: waiting.id,
+                            signed: waiting.signed,
+                            reason,
+                        }),
                     }
-                    stands
-                });
+                }
             });
         }
-        for id in &gone {
-            self.ids.remove(id);
+        for unfit in &gone {
+            self.ids.remove(&unfit.id);
         }
         gone
     }
@@ -445,4 +417,41 @@ pub fn recipient_stands(signed: &SignedTransaction, view: &dyn AccountView) -> b
         return true;
     };
     view.account(to).is_some_and(|account| account.address == address)
+}
+
+/// The address that a transaction changes its sender's account to.
+pub(crate) fn rekeyed(signed: &SignedTransaction) -> Option<Address> {
+    match signed.transaction.operation {
+        Operation::Rekey { address } => Some(address),
+        _ => None,
+    }
+}
+
+/// Why a transaction cannot be executed; `sender` is its account and the address that it has by then, `needed` all that it and
+/// those before it take.
+fn unfit(
+    index: u32,
+    signed: &SignedTransaction,
+    sender: Option<(Account, Address)>,
+    needed: u128,
+    view: &dyn AccountView,
+) -> Option<PoolError> {
+    let (found, (account, address)) = match sender {
+        Some(sender) => (signed.transaction.nonce, sender),
+        None => return Some(PoolError::NoSuchAccount(index)),
+    };
+    let (next, balance) = (account.nonce, account.balance);
+    if found < next {
+        return Some(PoolError::NonceUsed { index, found, next });
+    }
+    if signed.sender() != address {
+        return Some(PoolError::NotTheOwner(index));
+    }
+    if needed > u128::from(balance) {
+        return Some(PoolError::Funds { index, balance, needed });
+    }
+    match signed.transaction.operation {
+        Operation::Transfer { to, .. } if !recipient_stands(signed, view) => Some(PoolError::Recipient(to)),
+        _ => None,
+    }
 }

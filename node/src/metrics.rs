@@ -77,6 +77,10 @@ pub struct Metrics {
     pub transactions: Family<OutcomeLabel, Counter>,
     /// Transactions that wait.
     pub waiting: Number,
+    /// Transactions that wait outside the pool, after their batch was taken back.
+    pub outside: Number,
+    /// How often one of them was tried.
+    pub tries: Counter,
     /// L1's newest block, as this node knows it.
     pub l1_head: Number,
     /// Whether L1 is in trouble: 0 or 1.
@@ -104,6 +108,15 @@ impl Default for Metrics {
             "Transactions that wait for a batch",
             waiting.clone(),
         );
+        let outside = Number::default();
+        let help = "Transactions that wait outside the pool, after their batch was taken back";
+        registry.register("outside_transactions", help, outside.clone());
+        let tries = Counter::default();
+        registry.register(
+            "tries",
+            "How often a transaction outside the pool was tried",
+            tries.clone(),
+        );
         let l1_head = Number::default();
         registry.register("l1_head", "L1's newest block", l1_head.clone());
         let l1_trouble = Number::default();
@@ -124,6 +137,8 @@ impl Default for Metrics {
             batches,
             transactions,
             waiting,
+            outside,
+            tries,
             l1_head,
             l1_trouble,
             l1_errors,

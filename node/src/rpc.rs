@@ -2,14 +2,11 @@
 //!
 //! Numbers below 2^53 are JSON numbers; amounts are decimal strings of gwei, digests `0x` and hexadecimal digits.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::proc_macros::rpc;
-use jsonrpsee::server::{ServerBuilder, ServerConfig, ServerHandle};
 use jsonrpsee::types::ErrorObjectOwned;
-use serde::{Deserialize, Serialize};
 use starling_air::settlement;
 use starling_rollup::address::Address;
 use starling_rollup::envelope::TransactionId;
@@ -26,174 +23,15 @@ use crate::operator::journal::JournalError;
 use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
 use crate::operator::settler::{Spent, Status};
 
-/// Bytes of a request: far more than any of these needs.
-const MAX_REQUEST: u32 = 64 << 10;
+mod answers;
+mod listen;
+mod subscribe;
 
-/// How far a transaction or a batch has come. Everything before `proven` can still be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Never accepted, or dropped.
-    Unknown,
-    /// Accepted and on the operator's disk.
-    Pending,
-    /// In a batch that is not on L1 yet.
-    Sealed,
-    /// In a batch whose data is on L1.
-    Committed,
-    /// In a batch whose proof L1 has verified.
-    Proven,
-}
-
-/// `starling_transaction`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionStatus {
-    /// How far it has come.
-    pub stage: Stage,
-    /// The batch.
-    pub batch: Option<u64>,
-    /// Its position among the batch's operations, the queue's entries counted: what a claim on L1 names.
-    pub position: Option<u64>,
-}
-
-/// `starling_account`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountInfo {
-    /// Its index.
-    pub index: u32,
-    /// Its address.
-    pub address: String,
-    /// Its nonce after the last sealed batch.
-    pub nonce: u32,
-    /// Its balance after the last sealed batch, in gwei.
-    pub balance: String,
-    /// The nonce that its next transaction needs, after all that wait.
-    pub next_nonce: u32,
-    /// Its balance after all operations accepted into the batch that is being filled.
-    pub soft_balance: String,
-    /// The last sealed batch.
-    pub batch: u64,
-    /// How far that batch has come.
-    pub stage: Stage,
-    /// The state root after it.
-    pub root: String,
-    /// The next free index after it.
-    pub next_index: u64,
-    /// The siblings of its leaf, lowest first.
-    pub siblings: Vec<String>,
-}
-
-/// `starling_batch`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchStatus {
-    /// Its number.
-    pub number: u64,
-    /// How far it has come.
-    pub stage: Stage,
-    /// State root after it.
-    pub root: String,
-    /// Chain digest after it.
-    pub digest: String,
-    /// When it was sealed, in seconds since 1970.
-    pub sealed_at: u64,
-    /// Queue entries in it.
-    pub entries: usize,
-    /// Ids of its transactions.
-    pub transactions: Vec<String>,
-    /// Words of its data.
-    pub words: usize,
-}
-
-/// `starling_operation`: what a claim on L1 needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperationProof {
-    /// The operation's words.
-    pub words: Vec<String>,
-    /// The siblings of its leaf in the batch's tree, lowest first.
-    pub path: Vec<String>,
-    /// How far the batch has come.
-    pub stage: Stage,
-}
-
-/// `starling_feeQuote`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeeQuote {
-    /// The fee that covers an operation now, in gwei.
-    pub fee: String,
-    /// Wei a gas on L1, which it is made from.
-    pub l1_gas_price: String,
-    /// L1 gas of the operation's data.
-    pub data_gas: u64,
-    /// Its share of the gas of commit and proof.
-    pub proof_gas: u64,
-}
-
-/// `starling_status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeStatus {
-    /// This program's version.
-    pub version: String,
-    /// L1's chain id.
-    pub chain_id: u64,
-    /// The rollup contract.
-    pub rollup: String,
-    /// The newest L1 block seen.
-    pub l1_block: u64,
-    /// The last sealed batch.
-    pub sealed: u64,
-    /// The last committed one.
-    pub committed: u64,
-    /// The last proven one.
-    pub proven: u64,
-    /// Whether a proof is being made.
-    pub proving: bool,
-    /// Transactions that wait.
-    pub waiting: usize,
-    /// Accounts.
-    pub accounts: u64,
-    /// State root after the last sealed batch.
-    pub root: String,
-    /// What is wrong with L1, while it is.
-    pub trouble: Option<String>,
-}
-
-/// An element of `starling_proofs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofInfo {
-    /// The first batch that it covers.
-    pub first: u64,
-    /// The last one.
-    pub last: u64,
-    /// Whether L1 has verified it.
-    pub settled: bool,
-    /// Signed operations in its batches.
-    pub operations: usize,
-    /// Rows of its trace.
-    pub rows: u64,
-    /// Milliseconds that it took.
-    pub prove_ms: u64,
-    /// The process's peak memory then, in bytes.
-    pub peak_bytes: u64,
-    /// Its length in bytes.
-    pub bytes: usize,
-    /// Its preset.
-    pub preset: String,
-    /// Its proven bits of security.
-    pub proven_bits: u32,
-    /// L1 transactions and gas of its batches' commits, as far as this process sent them.
-    pub commit: Gas,
-    /// L1 transactions and gas of the proof.
-    pub prove: Gas,
-}
-
-/// What L1 took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gas {
-    /// Transactions.
-    pub transactions: u64,
-    /// Gas.
-    pub gas: u64,
-}
+pub use answers::{
+    AccountInfo, BatchEvent, BatchStatus, FeeQuote, Gas, NodeStatus, OperationProof, ProofInfo, Stage,
+    TransactionStatus,
+};
+pub use subscribe::SubscriptionsClient;
 
 fn gas(spent: &[Spent], first: u64, last: u64) -> Gas {
     let within = spent.iter().filter(|spent| (first..=last).contains(&spent.batch));
@@ -253,13 +91,18 @@ pub mod code {
     pub const REFUSED: i32 = -32_000;
     /// L1 does not answer.
     pub const L1: i32 = -32_001;
+    /// The subscriber reads too slowly.
+    pub const LAGGED: i32 = -32_002;
+    /// The connection has too many calls at once.
+    pub const BUSY: i32 = -32_003;
 }
 
 fn error(code: i32, reason: impl ToString) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(code, reason.to_string(), None::<()>)
 }
 
-/// The operator's side.
+/// The operator's side. Copies are of one server.
+#[derive(Clone)]
 pub struct Server {
     sequencer: SharedSequencer,
     status: watch::Receiver<Status>,
@@ -307,19 +150,29 @@ impl Server {
         accepted.map(|id| id.to_string()).map_err(refused)
     }
 
-    /// Listens.
-    ///
-    /// # Errors
-    /// When the address cannot be listened at.
-    pub async fn listen(self, at: SocketAddr, connections: u32) -> std::io::Result<(SocketAddr, ServerHandle)> {
-        let config = ServerConfig::builder()
-            .max_connections(connections)
-            .max_request_body_size(MAX_REQUEST)
-            .max_response_body_size(16 << 20)
-            .build();
-        let server = ServerBuilder::new().set_config(config).build(at).await?;
-        let address = server.local_addr()?;
-        Ok((address, server.start(self.into_rpc())))
+    fn answer(&self, place: Option<Place>) -> TransactionStatus {
+        let mut status = TransactionStatus {
+            stage: Stage::Unknown,
+            batch: None,
+            position: None,
+            reason: None,
+        };
+        match place {
+            None => {}
+            Some(Place::Refused(reason)) => (status.stage, status.reason) = (Stage::Refused, Some(reason)),
+            Some(Place::Waiting(reason)) => (status.stage, status.reason) = (Stage::Waiting, Some(reason)),
+            Some(Place::Pending) => status.stage = Stage::Pending,
+            Some(Place::Sealed {
+                batch,
+                position,
+                entries,
+            }) => {
+                status.stage = self.stage(batch);
+                status.batch = Some(batch);
+                status.position = Some(u64::from(entries) + u64::from(position));
+            }
+        }
+        status
     }
 
     fn stage(&self, batch: u64) -> Stage {
@@ -352,33 +205,8 @@ impl ApiServer for Server {
 
     async fn transaction(&self, id: String) -> RpcResult<TransactionStatus> {
         let id: TransactionId = id.parse().map_err(|reason| error(code::MALFORMED, reason))?;
-        let place = self
-            .sequencer
-            .lock()
-            .await
-            .place(&id)
-            .map_err(|reason| error(code::INTERNAL, reason))?;
-        Ok(match place {
-            None => TransactionStatus {
-                stage: Stage::Unknown,
-                batch: None,
-                position: None,
-            },
-            Some(Place::Pending) => TransactionStatus {
-                stage: Stage::Pending,
-                batch: None,
-                position: None,
-            },
-            Some(Place::Sealed {
-                batch,
-                position,
-                entries,
-            }) => TransactionStatus {
-                stage: self.stage(batch),
-                batch: Some(batch),
-                position: Some(u64::from(entries) + u64::from(position)),
-            },
-        })
+        let place = self.sequencer.lock().await.place(&id);
+        Ok(self.answer(place.map_err(|reason| error(code::INTERNAL, reason))?))
     }
 
     async fn account(&self, index: u32) -> RpcResult<Option<AccountInfo>> {

@@ -423,7 +423,7 @@ async fn settle(
             if status.stage == Stage::Proven {
                 break;
             }
-            if status.stage == Stage::Unknown || waiting.elapsed() > PATIENCE {
+            if status.stage <= Stage::Refused || waiting.elapsed() > PATIENCE {
                 return Err(CliError::Rejected(format!(
                     "transaction {id} is {:?} after {} s",
                     status.stage,

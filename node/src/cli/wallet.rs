@@ -348,7 +348,11 @@ async fn status(args: &StatusArgs) -> Result<(), CliError> {
             let batch = status
                 .batch
                 .map_or_else(String::new, |batch| format!(", batch {batch}"));
-            format!("{:?}{batch}", status.stage)
+            let reason = status
+                .reason
+                .as_ref()
+                .map_or_else(String::new, |reason| format!(": {}", reason.message));
+            format!("{:?}{batch}{reason}", status.stage)
         });
         return Ok(());
     }

@@ -2,20 +2,25 @@
 //!
 //! Every method that writes does so in one batch of the store: after a crash the journal is as it was before a call or after it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use starling_rollup::account::Account;
-use starling_rollup::address::{Address, L1Address};
+use starling_rollup::address::L1Address;
 use starling_rollup::batch::Batch;
-use starling_rollup::batch_file::BatchFileError;
-use starling_rollup::chain::{GENESIS, word_bytes};
+use starling_rollup::chain::GENESIS;
 use starling_rollup::envelope::{EnvelopeError, TransactionId};
 use starling_rollup::rules::Overlay;
 use starling_rollup::state::State;
 use starling_rollup::transaction::{RollupId, SignedTransaction};
 use starling_vm::field::Word;
 
+use super::fate::{Changes, Fate};
 use crate::store::{Scan, Store, StoreError, Table, WriteBatch, number_key, number_of};
+
+mod records;
+
+use records::{read_account, read_proof, read_sealed, write_account, write_proof, write_sealed};
 
 /// The rollup that a store belongs to, in [Table::Meta].
 const ROLLUP_KEY: &[u8] = b"rollup";
@@ -113,6 +118,10 @@ pub struct Recovered {
     pub queue_end: u64,
     /// Accepted transactions that no batch has.
     pub pool: Vec<SignedTransaction>,
+    /// Those of them that were taken back: until which batch is sealed they are tried.
+    pub tried: HashMap<TransactionId, u64>,
+    /// Refused transactions, by how many were refused before them.
+    pub refused: Vec<(u64, TransactionId)>,
 }
 
 /// The journal.
@@ -178,12 +187,24 @@ impl Journal {
         let read = |(_, value): &(Vec<u8>, Vec<u8>)| SignedTransaction::from_bytes(value);
         let pool: Result<Vec<SignedTransaction>, EnvelopeError> = pool.iter().map(read).collect();
         let pool = pool.map_err(|error| damaged("an accepted transaction", error))?;
+        let (mut tried, mut refused) = (HashMap::new(), Vec::new());
+        for (key, value) in self.store.scan(&Scan::all(Table::Fates))? {
+            let what = || format!("what became of transaction 0x{}", crate::l1::hex(&key));
+            let id = key.as_slice().try_into().map(TransactionId);
+            let id = id.map_err(|_| damaged(what(), "its key's length"))?;
+            match Fate::from_bytes(&value).map_err(|reason| damaged(what(), reason))? {
+                Fate::Tried { until } => drop(tried.insert(id, until)),
+                Fate::Refused { number, .. } => refused.push((number, id)),
+            }
+        }
         Ok(Recovered {
             state,
             last,
             digest,
             queue_end,
             pool,
+            tried,
+            refused,
         })
     }
 
@@ -195,25 +216,45 @@ impl Journal {
         TransactionId::new(&signed.transaction, &self.word)
     }
 
-    /// Keeps an accepted transaction, in place of those that it pushes out.
+    /// Keeps an accepted transaction.
     ///
     /// # Errors
     /// When the store fails: the transaction is then not accepted.
-    pub fn accept(&self, signed: &SignedTransaction, gone: &[TransactionId]) -> Result<(), JournalError> {
+    pub fn accept(&self, signed: &SignedTransaction) -> Result<(), JournalError> {
+        let id = self.id(signed);
         let mut batch = WriteBatch::default();
-        gone.iter().for_each(|id| batch.delete(Table::Pool, id.0));
-        batch.put(Table::Pool, self.id(signed).0, signed.to_bytes());
+        batch.put(Table::Pool, id.0, signed.to_bytes());
+        // It may have been refused before, and sent again.
+        batch.delete(Table::Fates, id.0);
         Ok(self.store.write(batch)?)
     }
 
-    /// Forgets accepted transactions that can never be executed.
+    /// Keeps what became of accepted transactions.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn drop_accepted(&self, ids: &[TransactionId]) -> Result<(), JournalError> {
+    pub fn change(&self, changes: &Changes) -> Result<(), JournalError> {
         let mut batch = WriteBatch::default();
-        ids.iter().for_each(|id| batch.delete(Table::Pool, id.0));
+        changes.gone.iter().for_each(|id| batch.delete(Table::Pool, id.0));
+        for (id, fate) in &changes.fates {
+            match fate {
+                Some(fate) => batch.put(Table::Fates, id.0, fate.to_bytes()),
+                None => batch.delete(Table::Fates, id.0),
+            }
+        }
         Ok(self.store.write(batch)?)
+    }
+
+    /// What became of a transaction that no batch has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn fate(&self, id: &TransactionId) -> Result<Option<Fate>, JournalError> {
+        let found = self.store.get(Table::Fates, &id.0)?;
+        let read = |bytes: Vec<u8>| {
+            Fate::from_bytes(&bytes).map_err(|reason| damaged(format!("what became of transaction {id}"), reason))
+        };
+        found.map(read).transpose()
     }
 
     /// The accepted transaction with this id that no batch has yet.
@@ -261,6 +302,7 @@ impl Journal {
             let value = [&sealed.number.to_be_bytes()[..], &place.to_be_bytes()].concat();
             batch.put(Table::Transactions, id.0, value);
             batch.delete(Table::Pool, id.0);
+            batch.delete(Table::Fates, id.0);
         }
         Ok(self.store.write(batch)?)
     }
@@ -359,114 +401,4 @@ fn undo(accounts: &mut Vec<Account>, changes: &[Undo]) {
 pub(crate) fn undo_of(before: &State, after: &Overlay) -> Vec<Undo> {
     let touched = after.touched().keys();
     touched.map(|index| (*index, before.account(*index).copied())).collect()
-}
-
-// RECORDS
-// ================================================================================================================
-
-const ACCOUNT_BYTES: usize = 44;
-
-fn write_account(account: &Account) -> Vec<u8> {
-    let mut bytes = account.address.to_bytes().to_vec();
-    bytes.extend(account.nonce.to_be_bytes());
-    bytes.extend(account.balance.to_be_bytes());
-    bytes
-}
-
-fn read_account(bytes: &[u8]) -> Option<Account> {
-    let (address, rest) = bytes.split_first_chunk::<32>()?;
-    let (nonce, balance) = rest.split_first_chunk::<4>()?;
-    Some(Account {
-        address: Address::from_bytes(address)?,
-        nonce: u32::from_be_bytes(*nonce),
-        balance: u64::from_be_bytes(balance.try_into().ok()?),
-    })
-}
-
-fn write_sealed(sealed: &Sealed) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for word in [&sealed.root, &sealed.parent_digest, &sealed.digest] {
-        bytes.extend(word_bytes(word));
-    }
-    bytes.extend(sealed.queue_end.to_be_bytes());
-    bytes.extend(sealed.sealed_at.to_be_bytes());
-    bytes.extend((sealed.undo.len() as u32).to_be_bytes());
-    for (index, before) in &sealed.undo {
-        bytes.extend(index.to_be_bytes());
-        bytes.push(u8::from(before.is_some()));
-        bytes.extend(before.as_ref().map_or(vec![0; ACCOUNT_BYTES], write_account));
-    }
-    bytes.extend(sealed.batch.to_bytes());
-    bytes
-}
-
-fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
-    let short = || "it is too short".to_owned();
-    let mut rest = bytes;
-    let mut word = || -> Result<Word, String> {
-        let bytes: [u8; 32] = take(&mut rest).ok_or_else(short)?;
-        Ok(Address::from_bytes(&bytes)
-            .ok_or("a digest is not canonical")?
-            .to_word())
-    };
-    let (root, parent_digest, digest) = (word()?, word()?, word()?);
-    let queue_end = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
-    let sealed_at = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
-    let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
-    let mut undo = Vec::new();
-    for _ in 0..count {
-        let index = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
-        let [present] = take(&mut rest).ok_or_else(short)?;
-        let account: [u8; ACCOUNT_BYTES] = take(&mut rest).ok_or_else(short)?;
-        let before = match present {
-            0 => None,
-            _ => Some(read_account(&account).ok_or("an account is damaged")?),
-        };
-        undo.push((index, before));
-    }
-    let batch = Batch::from_bytes(rest).map_err(|error: BatchFileError| error.to_string())?;
-    Ok(Sealed {
-        number,
-        root,
-        parent_digest,
-        digest,
-        queue_end,
-        sealed_at,
-        undo,
-        batch,
-    })
-}
-
-fn write_proof(proof: &StoredProof) -> Vec<u8> {
-    let mut bytes = word_bytes(&proof.root).to_vec();
-    bytes.extend(proof.payee.0);
-    for number in [proof.first, proof.rows, proof.prove_ms, proof.peak_bytes] {
-        bytes.extend(number.to_be_bytes());
-    }
-    bytes.extend(&proof.bytes);
-    bytes
-}
-
-fn read_proof(last: u64, bytes: &[u8]) -> Option<StoredProof> {
-    let mut rest = bytes;
-    let root = Address::from_bytes(&take(&mut rest)?)?.to_word();
-    let payee = L1Address(take(&mut rest)?);
-    let mut number = || take(&mut rest).map(u64::from_be_bytes);
-    let (first, rows, prove_ms, peak_bytes) = (number()?, number()?, number()?, number()?);
-    Some(StoredProof {
-        first,
-        last,
-        root,
-        payee,
-        rows,
-        prove_ms,
-        peak_bytes,
-        bytes: rest.to_vec(),
-    })
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = rest.split_first_chunk()?;
-    *rest = tail;
-    Some(*head)
 }

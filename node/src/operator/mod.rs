@@ -1,11 +1,15 @@
 //! The operator: orders transactions, seals batches, commits them to L1, proves them, and settles the proofs.
 
+pub mod fate;
+pub mod feed;
 pub mod journal;
+mod outside;
 pub mod process;
 pub mod proving;
 pub mod seeds;
 pub mod sequencer;
 pub mod settler;
+mod take_back;
 
 use starling_vm::field::Word;
 

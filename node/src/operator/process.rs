@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::feed::Feed;
 use super::journal::{Journal, JournalError};
 use super::sequencer::{Sealing, Sequencer, SharedSequencer};
 use super::settler::{SettleError, Settler, Status, shared};
@@ -73,12 +74,13 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
         operations: config.sequencer.operations,
         age: config.age(),
     };
-    let sequencer = Sequencer::recover(
+    let mut sequencer = Sequencer::recover(
         journal.clone(),
         sealing,
         checked.fee_address,
         Mempool::new(config.mempool),
     )?;
+    sequencer.tell_in(Feed::new(config.rpc.backlog));
     let sequencer = shared(sequencer);
     let l1 = connect(&checked, key).await?;
     let (status, watched) = watch::channel(Status::default());
@@ -92,7 +94,7 @@ pub async fn run(checked: Checked, password: &str, ready: impl FnOnce(SocketAddr
         metrics.clone(),
     );
     let at = config.rpc.listen;
-    let listening = server.listen(at, config.rpc.connections).await;
+    let listening = server.listen(&config.rpc).await;
     let field = "rpc.listen";
     let (address, server) = listening.map_err(|source| ProcessError::Listen { field, at, source })?;
     let mut watching = None;
@@ -171,12 +173,17 @@ async fn connect(checked: &Checked, key: starling_rollup::l1_key::L1Key) -> Resu
 
 /// Fills and seals batches. A store that fails is tried again: nothing is acknowledged meanwhile.
 async fn tick(sequencer: SharedSequencer, metrics: &Metrics) {
+    let mut tries = 0;
     loop {
         let ticked = {
             let mut sequencer = sequencer.lock().await;
             let ticked = sequencer.tick();
             let (pool, open) = sequencer.waiting();
             metrics.waiting.set((pool + open) as u64);
+            metrics.outside.set(sequencer.outside() as u64);
+            metrics
+                .tries
+                .inc_by(sequencer.tries() - std::mem::replace(&mut tries, sequencer.tries()));
             ticked
         };
         if let Err(error) = ticked {

@@ -20,13 +20,19 @@ use starling_rollup::transaction::{Operation, RollupId, SignedTransaction};
 use starling_rollup::tree::Path;
 use starling_vm::field::Word;
 use tokio::sync::Mutex;
-use tracing::{info, warn};
+use tracing::info;
 
+use super::fate::Reason;
+use super::feed::{Feed, Standing};
 use super::journal::{Journal, JournalError, Sealed, undo_of};
+use super::outside::Outside;
 use crate::mempool::{AccountView, Inserted, Mempool, PoolError, recipient_stands};
 
 /// A sequencer that the RPC and the settler share.
 pub type SharedSequencer = Arc<Mutex<Sequencer>>;
+
+/// Changes of batches that are kept for listeners, if nothing else is said.
+const BACKLOG: usize = 1_024;
 
 /// When a batch is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +80,13 @@ pub enum SubmitError {
 }
 
 /// Where a transaction stands in the sequencer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the pool.
+    /// It was accepted, and will not be executed.
+    Refused(Reason),
+    /// Outside the pool, after its batch was taken back.
+    Waiting(Reason),
+    /// In the pool, or in the batch that is being filled.
     Pending,
     /// In a batch.
     Sealed {
@@ -92,27 +102,30 @@ pub enum Place {
 /// The sequencer.
 #[derive(Debug)]
 pub struct Sequencer {
-    journal: Journal,
+    pub(super) journal: Journal,
     rollup: RollupId,
     sealing: Sealing,
     /// Whose account the fees go to.
     fee_address: Address,
     /// The state after the last sealed batch.
-    state: State,
-    last: u64,
-    digest: Word,
-    queue_end: u64,
+    pub(super) state: State,
+    pub(super) last: u64,
+    pub(super) digest: Word,
+    pub(super) queue_end: u64,
     /// The queue's entries from the first on, as far as they are confirmed.
-    entries: Vec<Entry>,
-    pool: Mempool,
-    /// Accepted transactions that the pool does not take yet: what they need was in a batch that has not been sealed again.
-    deferred: Vec<SignedTransaction>,
-    open: OpenBatch,
+    pub(super) entries: Vec<Entry>,
+    pub(super) pool: Mempool,
+    pub(super) outside: Outside,
+    pub(super) open: OpenBatch,
     opened: Option<Instant>,
+    pub(super) feed: Feed,
+    /// The last batches on L1, committed and proven, as far as they were told.
+    pub(super) reached: Option<(u64, u64)>,
     indices: HashMap<[u8; 32], Vec<u32>>,
 }
 
-struct View<'a>(&'a OpenBatch, &'a State);
+/// Accounts as the batch that is being filled leaves them.
+pub(super) struct View<'a>(pub(super) &'a OpenBatch, pub(super) &'a State);
 
 impl AccountView for View<'_> {
     fn account(&self, index: u32) -> Option<Account> {
@@ -135,24 +148,26 @@ impl Sequencer {
         let rollup = *journal.rollup();
         let mut sequencer = Self {
             rollup,
+            outside: Outside::new(pool.limits(), &found, |signed| journal.id(signed)),
             journal,
             sealing,
             fee_address,
             open: OpenBatch::new(&found.state, 0),
             opened: None,
+            feed: Feed::new(BACKLOG),
+            reached: None,
             state: found.state,
             last: found.last,
             digest: found.digest,
             queue_end: found.queue_end,
             entries: Vec::new(),
             pool,
-            deferred: found.pool,
             indices: HashMap::new(),
         };
         for index in 0..sequencer.state.next() as u32 {
             sequencer.learn_index(index);
         }
-        sequencer.retry_deferred();
+        sequencer.retry();
         Ok(sequencer)
     }
 
@@ -162,39 +177,6 @@ impl Sequencer {
             if !known.contains(&index) {
                 known.push(index);
             }
-        }
-    }
-
-    /// Puts accepted transactions into the pool. One that can never be executed is forgotten; one that needs what another
-    /// brings waits for it.
-    fn retry_deferred(&mut self) {
-        let mut waiting = std::mem::take(&mut self.deferred);
-        waiting.sort_by_key(|signed| (signed.transaction.from, signed.transaction.nonce));
-        for signed in waiting {
-            let id = self.journal.id(&signed);
-            match self.pool.insert(id, signed.clone(), &View(&self.open, &self.state)) {
-                Ok(inserted) => {
-                    let gone = inserted.gone();
-                    self.forget(&gone);
-                }
-                Err(PoolError::Known) => {}
-                Err(error @ PoolError::NonceUsed { .. }) => {
-                    warn!(%id, %error, "an accepted transaction cannot be executed any more");
-                    self.forget(&[id]);
-                }
-                Err(_) => self.deferred.push(signed),
-            }
-        }
-    }
-
-    /// Forgets accepted transactions that will not be executed.
-    fn forget(&self, ids: &[TransactionId]) {
-        if ids.is_empty() {
-            return;
-        }
-        if let Err(error) = self.journal.drop_accepted(ids) {
-            // A restart finds them again, and that they cannot be executed.
-            warn!(%error, "the journal");
         }
     }
 
@@ -224,7 +206,7 @@ impl Sequencer {
     /// Transactions in the pool, and in the batch that is being filled.
     pub fn waiting(&self) -> (usize, usize) {
         (
-            self.pool.len() + self.deferred.len(),
+            self.pool.len() + self.outside.len(),
             self.open.batch().transactions.len(),
         )
     }
@@ -257,7 +239,7 @@ impl Sequencer {
         Some((account, next.unwrap_or(account.nonce)))
     }
 
-    /// Where a transaction stands; `None` if it was never accepted.
+    /// Where a transaction stands; `None` if it was never accepted, or refused so long ago that it is forgotten.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -273,7 +255,14 @@ impl Sequencer {
                 entries,
             }));
         }
-        Ok(self.journal.accepted(id)?.map(|_| Place::Pending))
+        if let Some(reason) = self.refusal(id)? {
+            return Ok(Some(Place::Refused(reason)));
+        }
+        let accepted = self.journal.accepted(id)?;
+        Ok(accepted.map(|signed| match self.outside_reason(id, &signed) {
+            Some(reason) => Place::Waiting(reason),
+            None => Place::Pending,
+        }))
     }
 
     // TRANSACTIONS
@@ -314,8 +303,14 @@ impl Sequencer {
     pub fn submit(&mut self, signed: SignedTransaction) -> Result<TransactionId, SubmitError> {
         let id = self.journal.id(&signed);
         let planned = self.plan(&id, &signed)?;
-        self.journal.accept(&signed, &planned.gone())?;
-        self.pool.insert(id, signed, &View(&self.open, &self.state))?;
+        let evicted = self.evicted(&planned);
+        // What it pushes out goes after it is kept: between the two a restart finds both, and pushes out one of them again.
+        self.journal.accept(&signed)?;
+        self.supersede(&id, &signed);
+        let inserted = self.pool.insert(id, signed, &View(&self.open, &self.state))?;
+        self.pushed_out(&inserted, evicted, &id);
+        self.write_changes();
+        self.outside.untold = true;
         Ok(id)
     }
 
@@ -335,6 +330,11 @@ impl Sequencer {
     /// When the journal fails: the batch is then not sealed, and is tried again.
     pub fn tick(&mut self) -> Result<Option<u64>, SequencerError> {
         self.fill();
+        self.write_changes();
+        // Once a tick, however many came.
+        if std::mem::take(&mut self.outside.untold) {
+            self.feed.touch();
+        }
         let operations = self.open.batch().entries.len() + self.open.batch().transactions.len();
         let old = self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
         if operations == 0 || !(old || operations >= self.sealing.operations) {
@@ -344,7 +344,6 @@ impl Sequencer {
     }
 
     fn fill(&mut self) {
-        self.retry_deferred();
         let room =
             |open: &OpenBatch, limit: usize| open.batch().entries.len() + open.batch().transactions.len() < limit;
         while self.open.batch().transactions.is_empty() && room(&self.open, self.sealing.operations) {
@@ -355,8 +354,10 @@ impl Sequencer {
             if self.open.enter(&self.state, *entry).is_err() {
                 break;
             }
+            self.outside.changed = true;
             self.opened.get_or_insert_with(Instant::now);
         }
+        self.retry();
         let fee_account = self.fee_account();
         if let Some(index) = fee_account {
             self.open.set_fee_account(index);
@@ -377,13 +378,12 @@ impl Sequencer {
                 }
                 // It waits for the next batch, or until the operator has an account.
                 Err(refusal) if fee_is_lost || matches!(refusal, Refusal::BatchFull { .. }) => {
-                    self.deferred.push(signed);
+                    if let Err(error) = self.pool.insert(id, signed.clone(), &View(&self.open, &self.state)) {
+                        self.keep_out(id, signed, Reason::from(&error));
+                    }
                     break;
                 }
-                Err(refusal) => {
-                    warn!(%id, %refusal, "an accepted transaction is refused");
-                    self.forget(&[id]);
-                }
+                Err(refusal) => self.keep_out(id, signed, Reason::from(&refusal)),
             }
         }
     }
@@ -423,12 +423,15 @@ impl Sequencer {
         self.last = number;
         self.digest = sealed.digest;
         self.queue_end = sealed.queue_end;
+        self.tell(&sealed, Standing::Sealed);
         self.reopen();
-        let gone = self.pool.revalidate(&View(&self.open, &self.state));
-        if !gone.is_empty() {
-            warn!(count = gone.len(), "accepted transactions cannot be executed any more");
-            self.forget(&gone);
+        for signed in &sealed.batch.transactions {
+            self.outside.sealed(&self.journal.id(signed));
         }
+        for unfit in self.pool.revalidate(&View(&self.open, &self.state)) {
+            self.keep_out(unfit.id, unfit.signed, Reason::from(&unfit.reason));
+        }
+        self.retry();
         info!(
             batch = number,
             entries = sealed.batch.entries.len(),
@@ -438,61 +441,11 @@ impl Sequencer {
         Ok(number)
     }
 
-    fn reopen(&mut self) {
+    /// Begins another batch.
+    pub(super) fn reopen(&mut self) {
         self.open = OpenBatch::new(&self.state, 0);
         self.opened = None;
-        self.retry_deferred();
-    }
-
-    /// Takes back the sealed batches above `committed` from the first on that has an entry which `stands` denies: L1 was
-    /// reorganised, and the queue is another now. Their transactions go back to the pool.
-    ///
-    /// # Errors
-    /// When the journal fails.
-    pub fn take_back_unless(
-        &mut self,
-        committed: u64,
-        stands: impl Fn(u64, &Entry) -> bool,
-    ) -> Result<(), SequencerError> {
-        let mut sound = committed.min(self.last);
-        for number in sound + 1..=self.last {
-            let Some(sealed) = self.journal.sealed(number)? else {
-                break;
-            };
-            let first = sealed.queue_end - sealed.batch.entries.len() as u64;
-            let mut entries = (first..).zip(&sealed.batch.entries);
-            if !entries.all(|(at, (entry, _))| stands(at, entry)) {
-                break;
-            }
-            sound = number;
-        }
-        let mut again = Vec::new();
-        let open = self.open.batch();
-        let mut entries = (self.queue_end..).zip(&open.entries);
-        let open_stands = entries.all(|(at, (entry, _))| stands(at, entry));
-        if sound == self.last && open_stands {
-            return Ok(());
-        }
-        again.extend(open.transactions.iter().cloned());
-        while self.last > sound {
-            let Some(sealed) = self.journal.sealed(self.last)? else {
-                break;
-            };
-            warn!(batch = self.last, "taken back: L1's queue is another now");
-            let state = self.journal.rewind(&self.state, self.last, self.last - 1)?;
-            self.journal.unseal(&sealed)?;
-            self.state = state;
-            self.last -= 1;
-            self.digest = sealed.parent_digest;
-            self.queue_end = sealed.queue_end - sealed.batch.entries.len() as u64;
-            again.extend(sealed.batch.transactions);
-        }
-        self.entries.clear();
-        // From the lowest nonce on: what waits may have to stand behind what comes back.
-        again.extend(self.pool.take_all());
-        self.deferred.extend(again);
-        self.reopen();
-        Ok(())
+        self.outside.changed = true;
     }
 
     /// Words that an operation adds to a batch's data, and those of an entry: what an operation costs on L1.

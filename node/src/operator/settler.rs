@@ -227,6 +227,11 @@ impl Settler {
             status.proven = progress.proven;
             status.trouble = None;
         });
+        // After the status, which whoever hears of it will ask for.
+        self.sequencer
+            .lock()
+            .await
+            .reached(progress.committed, progress.proven)?;
         if progress.committed > sealed {
             return Err(SettleError::UnknownBatch { number: sealed + 1 });
         }

@@ -64,11 +64,13 @@ pub enum Table {
     L1Blocks,
     /// What this operator has signed, by (slot, height), written before it is sent.
     Signed,
+    /// What became of accepted transactions that no batch has, by id.
+    Fates,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Batches,
         Self::Commits,
@@ -78,6 +80,7 @@ impl Table {
         Self::Accounts,
         Self::L1Blocks,
         Self::Signed,
+        Self::Fates,
     ];
 
     /// The table's name on disk.
@@ -92,6 +95,7 @@ impl Table {
             Self::Accounts => "accounts",
             Self::L1Blocks => "l1_blocks",
             Self::Signed => "signed",
+            Self::Fates => "fates",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use starling_node::operator::fate::{Cause, Changes, Fate, Reason};
 use starling_node::operator::journal::{Journal, JournalError, Sealed, StoredProof};
 use starling_node::store::{self, Backend, Options, Scan, Store, Table, WriteBatch, number_key};
 use starling_rollup::address::{Address, L1Address};
@@ -126,7 +127,7 @@ impl Chain {
             batch,
         };
         for signed in &sealed.batch.transactions {
-            self.journal.accept(signed, &[]).unwrap();
+            self.journal.accept(signed).unwrap();
         }
         self.journal.seal(&sealed, &after).unwrap();
         let mut state = state;
@@ -186,7 +187,11 @@ fn round_trip(backend: Backend, batches: &Batches) {
             assert!(chain.journal.accepted(id).unwrap().is_some(), "it waits again");
             assert_eq!(chain.journal.place(id).unwrap(), None);
         }
-        chain.journal.drop_accepted(&ids).unwrap();
+        let gone = Changes {
+            gone: ids,
+            ..Changes::default()
+        };
+        chain.journal.change(&gone).unwrap();
     }
     assert!(chain.journal.recover().unwrap().pool.is_empty());
 }
@@ -264,14 +269,24 @@ fn damage_is_told_and_named() {
         let sealed = chain.sealed[1].batch.transactions[0].clone();
         let mut waiting = sealed.clone();
         waiting.transaction.nonce = 1;
-        chain.journal.accept(&waiting, &[]).unwrap();
+        chain.journal.accept(&waiting).unwrap();
+        let mut changes = Changes::default();
+        let reason = Reason {
+            code: Cause::Funds,
+            message: "too dear".to_owned(),
+        };
+        let fate = Fate::Refused { number: 7, reason };
+        changes.fates.insert(chain.journal.id(&waiting), Some(fate.clone()));
+        chain.journal.change(&changes).unwrap();
+        assert_eq!(chain.journal.fate(&chain.journal.id(&waiting)).unwrap(), Some(fate));
         let (place, pool) = (chain.journal.id(&sealed), chain.journal.id(&waiting));
-        let records: [(Table, Vec<u8>, &str); 5] = [
+        let records: [(Table, Vec<u8>, &str); 6] = [
             (Table::Accounts, 1u32.to_be_bytes().to_vec(), "account"),
             (Table::Batches, number_key(2).to_vec(), "batch 2"),
             (Table::Proofs, number_key(2).to_vec(), "proof"),
             (Table::Transactions, place.0.to_vec(), "place"),
             (Table::Pool, pool.0.to_vec(), "transaction"),
+            (Table::Fates, pool.0.to_vec(), "what became of transaction"),
         ];
         for (table, key, what) in records {
             let whole = chain.store.get(table, &key).unwrap().unwrap();

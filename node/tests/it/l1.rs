@@ -44,7 +44,7 @@ async fn client(chain: &Anvil, settings: Settings) -> EthersL1 {
 }
 
 /// One of anvil's own methods.
-async fn tell(chain: &Anvil, method: &str, params: Value) -> Value {
+pub(crate) async fn tell(chain: &Anvil, method: &str, params: Value) -> Value {
     let mut list = ArrayParams::new();
     for param in params.as_array().unwrap() {
         list.insert(param).unwrap();

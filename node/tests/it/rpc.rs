@@ -1,9 +1,11 @@
 //! The methods in `specs/node.md` are those of the code.
 
 const PAGE: &str = include_str!("../../../specs/node.md");
-const CODE: &str = include_str!("../../src/rpc.rs");
+const METHODS: &str = include_str!("../../src/rpc.rs");
+const SUBSCRIPTIONS: &str = include_str!("../../src/rpc/subscribe.rs");
+const ANSWERS: &str = include_str!("../../src/rpc/answers.rs");
 
-/// The rows of the page's table of methods: method, parameters, fields.
+/// The rows of the page's tables of methods and subscriptions: method, parameters, fields.
 fn rows() -> Vec<(String, Vec<String>, Vec<String>)> {
     let quoted = |cell: &str| {
         cell.split('`')
@@ -22,10 +24,9 @@ fn rows() -> Vec<(String, Vec<String>, Vec<String>)> {
     table.lines().filter_map(row).collect()
 }
 
-#[test]
-fn methods_and_parameters_are_the_pages() {
-    let (api, _) = CODE.split_once("pub mod code").unwrap();
-    let methods = api.split("#[method(name = \"").skip(1).map(|text| {
+/// What a trait declares below each `mark`: name and parameters.
+fn declared<'a>(code: &'a str, mark: &'a str) -> impl Iterator<Item = (String, Vec<String>)> + 'a {
+    code.split(mark).skip(1).map(|text| {
         let (name, rest) = text.split_once('"').unwrap();
         let (_, rest) = rest.split_once("(&self").unwrap();
         let (parameters, _) = rest.split_once(')').unwrap();
@@ -33,16 +34,26 @@ fn methods_and_parameters_are_the_pages() {
             .split(',')
             .filter_map(|text| Some(text.split_once(':')?.0.trim().to_owned()));
         (name.to_owned(), names.collect::<Vec<_>>())
-    });
+    })
+}
+
+#[test]
+fn methods_and_parameters_are_the_pages() {
+    let (api, _) = METHODS.split_once("pub mod code").unwrap();
+    let (subscriptions, _) = SUBSCRIPTIONS.split_once("\nimpl ").unwrap();
+    let subscriptions: String = subscriptions.split_whitespace().collect::<Vec<_>>().join(" ");
+    let subscriptions = subscriptions.replace("#[subscription( ", "#[subscription(");
+    let methods = declared(api, "#[method(name = \"");
+    let all = methods.chain(declared(&subscriptions, "#[subscription(name = \""));
     let page = rows().into_iter().map(|(method, parameters, _)| (method, parameters));
-    assert_eq!(methods.collect::<Vec<_>>(), page.collect::<Vec<_>>());
+    assert_eq!(all.collect::<Vec<_>>(), page.collect::<Vec<_>>());
 }
 
 /// Each answer's fields stand below the line that names its method.
 #[test]
 fn answers_are_the_pages() {
     for (method, _, fields) in rows() {
-        let Some((_, rest)) = CODE.split_once(&format!("`starling_{method}`")) else {
+        let Some((_, rest)) = ANSWERS.split_once(&format!("`starling_{method}`")) else {
             assert!(fields.is_empty(), "{method} has no fields in the code");
             continue;
         };

@@ -1,0 +1,141 @@
+//! Tells whoever listens what becomes of batches and transactions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use starling_vm::field::Word;
+use tokio::sync::{broadcast, watch};
+
+use super::journal::{JournalError, Sealed};
+use super::sequencer::Sequencer;
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is gone, and another will have its number.
+    TakenBack,
+    /// In the journal.
+    Sealed,
+    /// On L1.
+    Committed,
+    /// Proven on L1.
+    Proven,
+}
+
+/// A batch came to another stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchChange {
+    /// The batch.
+    pub number: u64,
+    /// Where it stands now.
+    pub standing: Standing,
+    /// State root after it.
+    pub root: Word,
+    /// Chain digest after it.
+    pub digest: Word,
+}
+
+/// Where changes are told. Copies are of one feed.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    batches: broadcast::Sender<BatchChange>,
+    revision: watch::Sender<u64>,
+    taken_back: Arc<AtomicU64>,
+}
+
+impl Feed {
+    /// A feed that keeps `backlog` changes of batches for listeners that are slower than they come.
+    pub fn new(backlog: usize) -> Self {
+        Self {
+            batches: broadcast::Sender::new(backlog),
+            revision: watch::Sender::new(0),
+            taken_back: Arc::default(),
+        }
+    }
+
+    /// Changes of batches from now on.
+    pub fn batches(&self) -> broadcast::Receiver<BatchChange> {
+        self.batches.subscribe()
+    }
+
+    /// Changes when the stage of any transaction may have changed.
+    pub fn revision(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    /// How many batches were taken back.
+    pub fn taken_back(&self) -> u64 {
+        self.taken_back.load(Ordering::Relaxed)
+    }
+
+    /// A batch has changed.
+    pub fn tell(&self, change: BatchChange) {
+        if change.standing == Standing::TakenBack {
+            self.taken_back.fetch_add(1, Ordering::Relaxed);
+        }
+        // Nobody may listen.
+        let _ = self.batches.send(change);
+        self.touch();
+    }
+
+    /// Transactions have changed.
+    pub fn touch(&self) {
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+}
+
+impl Sequencer {
+    /// Where this sequencer tells what changes.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Tells changes in `feed` from now on.
+    pub fn tell_in(&mut self, feed: Feed) {
+        self.feed = feed;
+    }
+
+    pub(super) fn tell(&self, sealed: &Sealed, standing: Standing) {
+        self.feed.tell(BatchChange {
+            number: sealed.number,
+            standing,
+            root: sealed.root,
+            digest: sealed.digest,
+        });
+    }
+
+    /// Batches up to `committed` are on L1, those up to `proven` are proven: tells what that changes. A reorganisation can lower
+    /// both.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn reached(&mut self, committed: u64, proven: u64) -> Result<(), JournalError> {
+        let standing = |number, (committed, proven)| match number {
+            _ if number <= proven => Standing::Proven,
+            _ if number <= committed => Standing::Committed,
+            _ => Standing::Sealed,
+        };
+        let now = (committed, proven);
+        // At the first look nothing has changed: it is only learnt.
+        let was = self.reached.replace(now).unwrap_or(now);
+        if was == now {
+            return Ok(());
+        }
+        for number in was.1.min(proven) + 1..=was.0.max(committed).min(self.last) {
+            let (old, new) = (standing(number, was), standing(number, now));
+            let Some(sealed) = self.journal.sealed(number)?.filter(|_| old != new) else {
+                continue;
+            };
+            let steps = [Standing::Sealed, Standing::Committed, Standing::Proven];
+            // Forward every step is told, backward only where it leads.
+            for step in steps
+                .into_iter()
+                .filter(|step| *step == new || (old < *step && *step < new))
+            {
+                self.tell(&sealed, step);
+            }
+        }
+        self.feed.touch();
+        Ok(())
+    }
+}

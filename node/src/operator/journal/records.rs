@@ -1,0 +1,117 @@
+//! The journal's records as bytes.
+
+use starling_rollup::account::Account;
+use starling_rollup::address::{Address, L1Address};
+use starling_rollup::batch::Batch;
+use starling_rollup::batch_file::BatchFileError;
+use starling_rollup::chain::word_bytes;
+use starling_vm::field::Word;
+
+use super::{Sealed, StoredProof};
+
+const ACCOUNT_BYTES: usize = 44;
+
+pub(super) fn write_account(account: &Account) -> Vec<u8> {
+    let mut bytes = account.address.to_bytes().to_vec();
+    bytes.extend(account.nonce.to_be_bytes());
+    bytes.extend(account.balance.to_be_bytes());
+    bytes
+}
+
+pub(super) fn read_account(bytes: &[u8]) -> Option<Account> {
+    let (address, rest) = bytes.split_first_chunk::<32>()?;
+    let (nonce, balance) = rest.split_first_chunk::<4>()?;
+    Some(Account {
+        address: Address::from_bytes(address)?,
+        nonce: u32::from_be_bytes(*nonce),
+        balance: u64::from_be_bytes(balance.try_into().ok()?),
+    })
+}
+
+pub(super) fn write_sealed(sealed: &Sealed) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [&sealed.root, &sealed.parent_digest, &sealed.digest] {
+        bytes.extend(word_bytes(word));
+    }
+    bytes.extend(sealed.queue_end.to_be_bytes());
+    bytes.extend(sealed.sealed_at.to_be_bytes());
+    bytes.extend((sealed.undo.len() as u32).to_be_bytes());
+    for (index, before) in &sealed.undo {
+        bytes.extend(index.to_be_bytes());
+        bytes.push(u8::from(before.is_some()));
+        bytes.extend(before.as_ref().map_or(vec![0; ACCOUNT_BYTES], write_account));
+    }
+    bytes.extend(sealed.batch.to_bytes());
+    bytes
+}
+
+pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
+    let short = || "it is too short".to_owned();
+    let mut rest = bytes;
+    let mut word = || -> Result<Word, String> {
+        let bytes: [u8; 32] = take(&mut rest).ok_or_else(short)?;
+        Ok(Address::from_bytes(&bytes)
+            .ok_or("a digest is not canonical")?
+            .to_word())
+    };
+    let (root, parent_digest, digest) = (word()?, word()?, word()?);
+    let queue_end = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+    let sealed_at = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+    let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+    let mut undo = Vec::new();
+    for _ in 0..count {
+        let index = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+        let [present] = take(&mut rest).ok_or_else(short)?;
+        let account: [u8; ACCOUNT_BYTES] = take(&mut rest).ok_or_else(short)?;
+        let before = match present {
+            0 => None,
+            _ => Some(read_account(&account).ok_or("an account is damaged")?),
+        };
+        undo.push((index, before));
+    }
+    let batch = Batch::from_bytes(rest).map_err(|error: BatchFileError| error.to_string())?;
+    Ok(Sealed {
+        number,
+        root,
+        parent_digest,
+        digest,
+        queue_end,
+        sealed_at,
+        undo,
+        batch,
+    })
+}
+
+pub(super) fn write_proof(proof: &StoredProof) -> Vec<u8> {
+    let mut bytes = word_bytes(&proof.root).to_vec();
+    bytes.extend(proof.payee.0);
+    for number in [proof.first, proof.rows, proof.prove_ms, proof.peak_bytes] {
+        bytes.extend(number.to_be_bytes());
+    }
+    bytes.extend(&proof.bytes);
+    bytes
+}
+
+pub(super) fn read_proof(last: u64, bytes: &[u8]) -> Option<StoredProof> {
+    let mut rest = bytes;
+    let root = Address::from_bytes(&take(&mut rest)?)?.to_word();
+    let payee = L1Address(take(&mut rest)?);
+    let mut number = || take(&mut rest).map(u64::from_be_bytes);
+    let (first, rows, prove_ms, peak_bytes) = (number()?, number()?, number()?, number()?);
+    Some(StoredProof {
+        first,
+        last,
+        root,
+        payee,
+        rows,
+        prove_ms,
+        peak_bytes,
+        bytes: rest.to_vec(),
+    })
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(*head)
+}
