@@ -9,6 +9,7 @@ pub mod proving;
 pub mod seeds;
 pub mod sequencer;
 pub mod settler;
+pub mod signing;
 mod take_back;
 
 use starling_vm::field::Word;

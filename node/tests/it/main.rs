@@ -13,6 +13,7 @@ mod operator;
 mod outside;
 mod reorg;
 mod rpc;
+mod signing;
 mod stake;
 mod store;
 mod subscriptions;
