@@ -27,7 +27,7 @@ lint:
 soak:
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
 
-bench:
+bench: contracts/node_modules/.installed
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
 
 # A rollup on a development chain: deposits, signed transfers, proofs that a contract verifies, withdrawals; then it runs on.
