@@ -27,7 +27,7 @@ lint:
 soak:
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
 
-bench:
+bench: contracts/node_modules/.installed
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
 
 # Cargo gives a package the features that the packages of one command ask for together, those of tests only if the command

@@ -1,4 +1,5 @@
-//! `make bench`: measures what has a budget, prints a table, and writes `target/bench.json`.
+//! `make bench`: measures what has a budget, prints a table, and writes `target/bench.json`. Beside the machine and its
+//! proofs stand those of Miden VM (`bench/miden`), a crate outside this workspace that is built and run from here.
 //!
 //! Every proof is made in a process of its own, so that its peak memory is its own. The machines that run this are shared
 //! and noisy: compare within one run.
@@ -21,6 +22,8 @@ use starling_vm::program::Program;
 use starling_vm::schnorr::{SecretKey, Signature};
 
 mod l1;
+mod peer;
+mod process;
 mod rollup;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -149,7 +152,9 @@ fn workload(log_rows: u32, all_chips: bool, bitwise: bool) -> Result<(Program, R
 
 fn prove_once(log_rows: u32, chips: &str, preset: Preset) -> Result<Value> {
     let (program, inputs) = workload(log_rows, chips != "core", chips == "all")?;
+    let cpu = process::cpu_seconds()?;
     let proven = prove(&program, &inputs, preset)?;
+    let cpu_seconds = process::cpu_seconds()? - cpu;
     // The best of several: verification is short, and the machine is shared.
     let mut verify_ms = f64::MAX;
     for _ in 0..10 {
@@ -157,31 +162,47 @@ fn prove_once(log_rows: u32, chips: &str, preset: Preset) -> Result<Value> {
         verify(&proven.statement, &[preset], &proven.bytes)?;
         verify_ms = verify_ms.min(started.elapsed().as_secs_f64() * 1e3);
     }
-    let status = fs::read_to_string("/proc/self/status")?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap_or("0");
-    let peak_kb: f64 = peak.trim().split(' ').next().unwrap_or("0").parse()?;
     let seconds = proven.trace_seconds + proven.prove_seconds;
+    let security = preset.security(proven.chips, proven.trace_length.ilog2());
     Ok(json!({
         "rows": proven.trace_length,
         "cycles": proven.cycles,
         "chips": format!("{:?}", proven.chips),
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "rows_per_s": proven.trace_length as f64 / seconds,
-        "peak_gb": peak_kb / 1e6,
+        "peak_gb": process::peak_gb()?,
         "proof_bytes": proven.bytes.len(),
         "verify_ms": verify_ms,
+        "proven_bits": security.proven,
+        "conjectured_bits": security.conjectured,
+        "width": width(proven.chips),
+        "build": process::build(),
     }))
+}
+
+/// Columns of a trace in base field elements.
+fn width(chips: ChipSet) -> usize {
+    let machine = Machine::new(chips);
+    machine.main_width() + 3 * machine.aux_width()
 }
 
 /// What this program prints with these arguments, in a process of its own.
 fn report(arguments: &[&str]) -> Result<Value> {
     eprintln!("measuring: {}", arguments.join(" "));
-    let output = Command::new(std::env::current_exe()?).args(arguments).output()?;
+    parse(Command::new(std::env::current_exe()?).args(arguments))
+}
+
+/// The JSON value that a command prints; its error output, where it fails.
+fn parse(command: &mut Command) -> Result<Value> {
+    let output = command.output()?;
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        return Err(format!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -197,9 +218,13 @@ fn write_table(page: &str, marker: &str, table: &str) -> Result<()> {
 
 /// Proves in a process of its own, several times; the fastest counts.
 fn measure(log_rows: u32, chips: &str, preset: &str, times: usize) -> Result<Value> {
+    fastest(times, || report(&["prove", &log_rows.to_string(), chips, preset]))
+}
+
+fn fastest(times: usize, once: impl Fn() -> Result<Value>) -> Result<Value> {
     let mut best = Value::Null;
     for _ in 0..times {
-        let report = report(&["prove", &log_rows.to_string(), chips, preset])?;
+        let report = once()?;
         if best.is_null() || report["seconds"].as_f64() < best["seconds"].as_f64() {
             best = report;
         }
@@ -212,7 +237,7 @@ fn measure(log_rows: u32, chips: &str, preset: &str, times: usize) -> Result<Val
 
 struct Row {
     area: &'static str,
-    name: &'static str,
+    name: String,
     value: f64,
     unit: &'static str,
     /// The budget, and whether the value must stay below it.
@@ -220,13 +245,15 @@ struct Row {
 }
 
 fn all() -> Result<()> {
-    let width = |chips| {
-        let machine = Machine::new(chips);
-        (machine.main_width() + 3 * machine.aux_width()) as f64
-    };
+    // First, so that a peer that does not build fails at once.
+    peer::compile()?;
     let number = |report: &Value, key: &str| report[key].as_f64().unwrap_or(f64::NAN);
+    // Ours and the peer's of each kind follow one another, so that they meet the same machine.
     let small = measure(9, "core", "local-100", 5)?;
+    let peer_small = peer::measure(9, 96, 5)?;
     let local = measure(18, "all", "local-100", 1)?;
+    let peer_96 = peer::measure(18, 96, 1)?;
+    let peer_128 = peer::measure(18, 128, 1)?;
     // The settle presets fix the kernel's chips: all but the bitwise one.
     let settle = measure(18, "kernel", "settle-100", 1)?;
     let core = measure(18, "core", "local-100", 1)?;
@@ -239,14 +266,14 @@ fn all() -> Result<()> {
         .and_then(|rows| rows.last())
         .cloned()
         .unwrap_or_default();
-    let row = |area, name, value, unit, budget| Row {
+    let row = |area, name: &str, value, unit, budget| Row {
         area,
-        name,
+        name: name.to_owned(),
         value,
         unit,
         budget,
     };
-    let rows = [
+    let mut rows = vec![
         row(
             "vm",
             "vm.small_prove_s",
@@ -264,14 +291,14 @@ fn all() -> Result<()> {
         row(
             "air",
             "air.width_kernel",
-            width(ChipSet::Kernel),
+            width(ChipSet::Kernel) as f64,
             "columns",
             Some((150.0, true)),
         ),
         row(
             "air",
             "air.width_core",
-            width(ChipSet::Core),
+            width(ChipSet::Core) as f64,
             "columns",
             Some((105.0, true)),
         ),
@@ -324,6 +351,7 @@ fn all() -> Result<()> {
             "bytes",
             None,
         ),
+        row("air", "air.cpu_s_local", number(&local, "cpu_seconds"), "s", None),
         row("air", "air.verify_ms_local", number(&local, "verify_ms"), "ms", None),
         row(
             "rollup",
@@ -362,11 +390,17 @@ fn all() -> Result<()> {
         ),
         row("l1", "l1.deploy_gas", number(&on_l1, "deploy_gas"), "gas", None),
     ];
+    for (suffix, report) in [("small", &peer_small), ("96", &peer_96), ("128", &peer_128)] {
+        for (name, key, unit) in peer::ROWS {
+            let name = format!("peer.miden_{name}_{suffix}");
+            rows.push(row("peer", &name, number(report, key), unit, None));
+        }
+    }
     println!(
-        "| {:<26} | {:>12} | {:<8} | {:>10} | {:<4} |",
+        "| {:<33} | {:>12} | {:<8} | {:>10} | {:<4} |",
         "measurement", "value", "unit", "budget", "met"
     );
-    println!("|{:-<28}|{:->14}|{:-<10}|{:->12}|{:-<6}|", "", "", "", "", "");
+    println!("|{:-<35}|{:->14}|{:-<10}|{:->12}|{:-<6}|", "", "", "", "", "");
     let mut report = Vec::new();
     for Row {
         area,
@@ -379,12 +413,16 @@ fn all() -> Result<()> {
         let met = budget.map(|(limit, below)| if below { value <= limit } else { value >= limit });
         let limit = budget.map_or(String::from("-"), |(limit, _)| limit.to_string());
         let word = met.map_or("-", |met| if met { "yes" } else { "NO" });
-        println!("| {name:<26} | {value:>12.2} | {unit:<8} | {limit:>10} | {word:<4} |");
+        println!("| {name:<33} | {value:>12.2} | {unit:<8} | {limit:>10} | {word:<4} |");
         report.push(json!({
             "area": area, "name": name, "value": value, "unit": unit, "budget": budget.map(|(limit, _)| limit), "met": met,
         }));
     }
     fs::create_dir_all("target")?;
     fs::write("target/bench.json", serde_json::to_string_pretty(&report)? + "\n")?;
+    print!(
+        "\n{}",
+        peer::comparison([&small, &peer_small, &local, &core, &peer_96, &peer_128])?
+    );
     Ok(())
 }
