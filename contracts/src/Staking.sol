@@ -109,7 +109,9 @@ contract Staking is Validators {
         if (!its || first != head) revert Staking__NoContradiction();
         first = BlockHeaders.hash(committed[0]);
         bool beyond = committed.length == 1 && committed[0].index < signed.index;
-        bool differs = committed[0].index == signed.index && first != BlockHeaders.hash(signed);
+        // The chain goes on into the batches before, whose blocks have the same numbers.
+        bool differs =
+            committed[0].batch == batch && committed[0].index == signed.index && first != BlockHeaders.hash(signed);
         if (!beyond && !differs) revert Staking__NoContradiction();
         _guilty(operator, signed);
     }
