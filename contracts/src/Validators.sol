@@ -207,9 +207,11 @@ abstract contract Validators is Schedule, Ledger {
         emit Contact(msg.sender, feeAccount, peerKey);
     }
 
-    /// @notice Adds the value to a validator's stake. Anyone may; it is the validator's from then on.
+    /// @notice Adds the value to a validator's stake, for its operator or beneficiary. What still waits moves to the place of
+    /// what is added: a stranger's speck of stake, again and again, would keep a validator out for good.
     function topUp(address operator) external payable {
         Validator storage v = _known(operator);
+        if (msg.sender != operator && msg.sender != v.beneficiary) revert Staking__NotYours(msg.sender);
         if (v.exit != 0 || v.ejected) revert Staking__Leaving(operator);
         if (msg.value == 0) revert Staking__Value(0);
         _add(operator, v);
