@@ -121,7 +121,8 @@ contract Staking is Validators {
             revert Staking__NotReportable(header.slot);
         }
         Validator storage v = validators[operator];
-        if (v.stake == 0 || v.ejected) revert Staking__NotGuilty(operator);
+        if (v.stake == 0 || v.guilty) revert Staking__NotGuilty(operator);
+        v.guilty = true;
         emit Equivocated(operator, header.slot, header.batch, header.index);
         _slash(operator, v, uint256(v.stake) * EQUIVOCATION / 100, true);
     }

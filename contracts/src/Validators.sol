@@ -121,6 +121,7 @@ abstract contract Validators is Schedule, Ledger {
     /// @param beneficiary Who gets the stake back.
     /// @param jailedUntil Until when it may not commit.
     /// @param free When the stake is free; 0 while it counts.
+    /// @param guilty Whether it was slashed for its signatures. Who was thrown out for less has still to answer for them.
     struct Validator {
         uint96 stake;
         uint48 waiting;
@@ -131,6 +132,7 @@ abstract contract Validators is Schedule, Ledger {
         address beneficiary;
         uint40 jailedUntil;
         uint40 free;
+        bool guilty;
     }
 
     /// @notice Room in the epochs ahead: `left` units of `epoch`.
