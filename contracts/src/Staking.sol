@@ -109,7 +109,9 @@ contract Staking is Validators {
         if (!its || first != head) revert Staking__NoContradiction();
         first = BlockHeaders.hash(committed[0]);
         bool beyond = committed.length == 1 && committed[0].index < signed.index;
-        bool differs = committed[0].index == signed.index && first != BlockHeaders.hash(signed);
+        // The chain goes on into the batches before, whose blocks have the same numbers.
+        bool differs =
+            committed[0].batch == batch && committed[0].index == signed.index && first != BlockHeaders.hash(signed);
         if (!beyond && !differs) revert Staking__NoContradiction();
         _guilty(operator, signed);
     }
@@ -119,7 +121,8 @@ contract Staking is Validators {
             revert Staking__NotReportable(header.slot);
         }
         Validator storage v = validators[operator];
-        if (v.stake == 0 || v.ejected) revert Staking__NotGuilty(operator);
+        if (v.stake == 0 || v.guilty) revert Staking__NotGuilty(operator);
+        v.guilty = true;
         emit Equivocated(operator, header.slot, header.batch, header.index);
         _slash(operator, v, uint256(v.stake) * EQUIVOCATION / 100, true);
     }
@@ -172,9 +175,7 @@ contract Staking is Validators {
         uint256 queued = ROLLUP.queuedAt(entry);
         if (queued == 0 || queued + ROLLUP.QUEUE_WINDOW() >= start) revert Staking__NoNeglect(3);
         if (ROLLUP.disturbed() >= start || committed - proven == ROLLUP.MAX_UNPROVEN()) revert Staking__NoNeglect(4);
-        if (proven < committed) {
-            (,,,, uint40 first,) = ROLLUP.batches(proven + 1);
-            if (first + ROLLUP.PROVE_WINDOW() < end) revert Staking__NoNeglect(5);
-        }
+        // What the leader would have built on might have been garbage: then it is never proven.
+        if (batch > proven + 1) revert Staking__NoNeglect(5);
     }
 }

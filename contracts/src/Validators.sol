@@ -121,6 +121,7 @@ abstract contract Validators is Schedule, Ledger {
     /// @param beneficiary Who gets the stake back.
     /// @param jailedUntil Until when it may not commit.
     /// @param free When the stake is free; 0 while it counts.
+    /// @param guilty Whether it was slashed for its signatures. Who was thrown out for less has still to answer for them.
     struct Validator {
         uint96 stake;
         uint48 waiting;
@@ -131,6 +132,7 @@ abstract contract Validators is Schedule, Ledger {
         address beneficiary;
         uint40 jailedUntil;
         uint40 free;
+        bool guilty;
     }
 
     /// @notice Room in the epochs ahead: `left` units of `epoch`.
@@ -207,9 +209,11 @@ abstract contract Validators is Schedule, Ledger {
         emit Contact(msg.sender, feeAccount, peerKey);
     }
 
-    /// @notice Adds the value to a validator's stake. Anyone may; it is the validator's from then on.
+    /// @notice Adds the value to a validator's stake, for its operator or beneficiary. What still waits moves to the place of
+    /// what is added: a stranger's speck of stake, again and again, would keep a validator out for good.
     function topUp(address operator) external payable {
         Validator storage v = _known(operator);
+        if (msg.sender != operator && msg.sender != v.beneficiary) revert Staking__NotYours(msg.sender);
         if (v.exit != 0 || v.ejected) revert Staking__Leaving(operator);
         if (msg.value == 0) revert Staking__Value(0);
         _add(operator, v);

@@ -14,6 +14,16 @@ interface Cheats {
     function store(address account, bytes32 slot, bytes32 value) external;
     function prank(address sender) external;
     function expectPartialRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata reason) external;
+    function expectEmit() external;
+    function roll(uint256 number) external;
+    function prevrandao(bytes32 random) external;
+    function chainId(uint256 id) external;
+    function etch(address account, bytes calldata code) external;
+    function load(address account, bytes32 slot) external view returns (bytes32);
+    function cool(address account) external;
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function recordLogs() external;
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external view returns (address);
