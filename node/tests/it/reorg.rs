@@ -9,6 +9,7 @@ use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
 use starling_node::l1::deploy::{Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Rollup;
+use starling_node::l1::staking::Staking;
 use starling_node::mempool::{Limits, Mempool};
 use starling_node::operator::journal::Journal;
 use starling_node::operator::sequencer::{Sealing, Sequencer};
@@ -41,7 +42,10 @@ async fn an_entry_that_is_replaced_by_another_is_not_consumed() {
     };
     let l1: Arc<dyn L1> = Arc::new(client(operator).await);
     let users = client(chain.key(1).unwrap()).await;
-    let deployment = deploy(&users, &Parameters::devnet(payee)).await.unwrap();
+    let deployment = deploy(&users, &Parameters::patient()).await.unwrap();
+    let staking = Staking::new(&*l1, deployment.staking);
+    let stake = staking.constants().await.unwrap().min_stake;
+    staking.register(payee, 0, [1; 32], stake).await.unwrap();
     let rollup = RollupId {
         chain_id: CHAIN_ID,
         contract: deployment.rollup,
