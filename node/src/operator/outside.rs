@@ -38,6 +38,8 @@ pub(super) struct Outside {
     refused: Refused,
     /// What the journal has not got yet.
     unwritten: Changes,
+    /// Whether it refused that the last time.
+    failing: bool,
     /// Whether something has changed since the last try.
     pub(super) changed: bool,
     tries: u64,
@@ -54,6 +56,7 @@ impl Outside {
             tried: HashMap::new(),
             refused: Refused::new(limits.refusals, found.refused.iter().copied()),
             unwritten: Changes::default(),
+            failing: false,
             changed: true,
             tries: 0,
             untold: false,
@@ -86,6 +89,7 @@ impl Outside {
     /// Forgets a transaction that a batch has.
     pub(super) fn sealed(&mut self, id: &TransactionId) {
         self.tried.remove(id);
+        self.unwritten.fates.remove(id);
     }
 }
 
@@ -274,9 +278,14 @@ impl Sequencer {
                     "accepted transactions without a batch"
                 );
                 self.outside.unwritten = Changes::default();
+                self.outside.failing = false;
             }
-            // A restart finds the transactions again, and that they cannot be executed.
-            Err(error) => warn!(%error, "the journal"),
+            // A restart finds the transactions again, and that they cannot be executed. Every tick tries it: it is said once.
+            Err(error) => {
+                if !std::mem::replace(&mut self.outside.failing, true) {
+                    warn!(%error, "the journal");
+                }
+            }
         }
     }
 }

@@ -408,7 +408,7 @@ async fn subscriptions_and_calls_of_a_connection_are_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operators_batch_is_followed_until_it_is_proven() {
     let world = World::new("subscriptions = 4\n").await;
-    let operator = world.operator();
+    let mut operator = world.operator();
     world.ready(&operator).await;
     world
         .until("the deposits settle", async || world.progress().await.proven > 0)
@@ -445,4 +445,19 @@ async fn an_operators_batch_is_followed_until_it_is_proven() {
             .iter()
             .all(|event| event.root == found.root && event.digest == found.digest)
     );
+    // Subscribers do not keep an operator from ending.
+    let process = operator.child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    world
+        .until("the operator ends", async || {
+            operator.child.try_wait().unwrap().is_some()
+        })
+        .await;
+    while batches.next().await.is_some() {}
 }

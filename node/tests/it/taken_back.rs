@@ -66,6 +66,12 @@ async fn what_a_reorganisation_makes_impossible_says_why() {
     world.anvil("anvil_dropAllTransactions", json!([])).await;
     world.anvil("anvil_reorg", json!([1, []])).await;
     world.anvil("evm_setAutomine", json!([true])).await;
+    world
+        .until("the payment waits for its account", async || {
+            let told = status(&operator, &lost).await;
+            told["stage"] == "waiting" && told["reason"]["code"] == "no_account"
+        })
+        .await;
     let other = Address::new(SecretKey::derive(b"another").public_key(), world.owner);
     deposit_for(&world, &other).await;
     world
