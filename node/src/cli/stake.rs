@@ -22,6 +22,8 @@ const REGISTER_EXAMPLES: &str = "Examples:
       --amount 32000000000 --fee-account 7 --peer-key 0x..
 The amount is in gwei (32 ETH is 32000000000). The stake comes back to the beneficiary alone: use a key that is not on this
 machine. The operator's own key commits and signs blocks.";
+/// Slots that `status` looks ahead at most.
+const LOOK_AHEAD: u64 = 64;
 const STATUS_EXAMPLES: &str = "Examples:
   starling stake status --l1 URL --rollup 0x.. --operator 0x..
   starling stake watch  --l1 URL --rollup 0x.. --operator 0x.. --json";
@@ -349,7 +351,7 @@ async fn status(args: &StatusArgs) -> Result<(), CliError> {
     let slot = clock.slot_at(now);
     let epoch = clock.epoch_of(slot);
     let mut leads = Vec::new();
-    for slot in slot..(epoch + 2) * clock.slots {
+    for slot in slot..((epoch + 2) * clock.slots).min(slot + LOOK_AHEAD) {
         match staking.leader(slot).await {
             Ok(leader) if leader == Some(args.operator) => leads.push(slot),
             Ok(_) => {}

@@ -133,7 +133,8 @@ impl Parameters {
         }
     }
 
-    /// For one operator that proves when it gets to it: any validator may commit at any time, and has half an hour for the proof.
+    /// For one operator that proves when it gets to it: any validator may commit at any time, and has half an hour for the proof;
+    /// an epoch is more than an hour.
     pub fn patient() -> Self {
         let devnet = Self::devnet();
         Self {
@@ -144,8 +145,10 @@ impl Parameters {
             freeze_limit: 14_400,
             staking: StakingParameters {
                 slot: 2,
+                slots: 2_048,
                 step_in: 0,
-                exit_delay: 3_600,
+                exit_delay: 7_200,
+                evidence_window: 4_096,
                 jail: 3_600,
                 ..devnet.staking
             },

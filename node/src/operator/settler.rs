@@ -241,17 +241,17 @@ impl Settler {
         if progress.proven < progress.committed {
             return self.settle(&progress).await.map(|()| true);
         }
-        self.bring_seed(look.head).await
+        self.bring_seed(look.head).await.map(|()| false)
     }
 
-    /// Brings the next epoch's seed, once it is time; whether it was.
-    async fn bring_seed(&mut self, head: u64) -> Result<bool, SettleError> {
+    /// Brings the next epoch's seed, once it is time.
+    async fn bring_seed(&mut self, head: u64) -> Result<(), SettleError> {
         let Some(head) = self.l1.block(head).await? else {
-            return Ok(false);
+            return Ok(());
         };
         let epoch = self.clock.epoch_of(self.clock.slot_at(head.timestamp));
         if self.seeded == Some(epoch) {
-            return Ok(false);
+            return Ok(());
         }
         let staking = Staking::new(&*self.l1, self.constants.staking);
         let brought = match seeds::bring(&*self.l1, &staking, &self.clock, &head).await {
@@ -262,7 +262,7 @@ impl Settler {
         if brought || staking.seed(epoch + 1).await?.is_some() {
             self.seeded = Some(epoch);
         }
-        Ok(brought)
+        Ok(())
     }
 
     /// Hands confirmed entries to the sequencer, and takes back batches that build on entries that L1 has no more.
