@@ -161,6 +161,17 @@ contract TurnsTest is StakingFixture {
         assert(!_refusedTurn(_operator(0)));
     }
 
+    /// @notice With more than the minimum left, too.
+    function test_WhoIsThrownOutWithMuchLeftIsAsAnyone() external {
+        _topUp(0, 3 * STAKE);
+        uint256 start = _fresh0();
+        _equivocate(0);
+        assert(_stakeOf(0) == 2 * STAKE);
+        assert(_refusedTurn(_operator(0)));
+        vm.warp(start + SLOT - 1);
+        assert(_refusedTurn(_operator(0)));
+    }
+
     function test_WhoLeavesLeadsButDoesNotStepIn() external {
         _exit(0);
         _fresh0();
