@@ -310,7 +310,8 @@ async fn a_leader_that_looks_away_from_the_queue_pays() {
     let address = Address::from_word(Default::default());
     ground.rollup().deposit(&address, 5, fee).await.unwrap();
     let due = ground.operator.head().await.unwrap().timestamp + Parameters::patient().queue_window;
-    let slot = ground.clock.slot_at(due) + 2;
+    // The stake counts from epoch 3 on.
+    let slot = (ground.clock.slot_at(due) + 2).max(3 * ground.clock.slots + 1);
     let start = ground.clock.slot_start(slot);
     // The slot before: the entry became due in it.
     let earlier = [start - 2, start - 1];

@@ -387,6 +387,17 @@ async fn subscriptions_and_calls_of_a_connection_are_bounded() {
         )
     };
     signal("-STOP");
+    // A signal arrives thread by thread: one that still runs would answer.
+    let stopped = || {
+        std::fs::read_dir(format!("/proc/{process}/task")).unwrap().all(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.starts_with('T')
+        })
+    };
+    while !stopped() {
+        assert!(began.elapsed() < PATIENCE, "it does not stop");
+        sleep(Duration::from_millis(5)).await;
+    }
     let mut raw = Raw::connect(local.address).await.unwrap();
     for id in 0..40 {
         raw.send(id, "starling_feeQuote", json!([2])).await;
