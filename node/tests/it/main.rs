@@ -1,6 +1,7 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod bare;
 mod config;
 mod devnet;
 mod faults;
