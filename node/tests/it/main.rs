@@ -9,6 +9,7 @@ mod journal;
 mod l1;
 mod mempool;
 mod metrics;
+mod onchain;
 mod operator;
 mod rpc;
 mod store;
