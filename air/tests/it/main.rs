@@ -2,7 +2,7 @@
 //!
 //! - `honest`, `samples`: runs that are provable; `wire`: the format of proofs; `presets`: what they are worth.
 //! - `reference`: the prover's own transforms, trees and evaluator give the proofs that winterfell's would.
-//! - `forge`, `lies`, `lies_signature`: tools for lying traces, and the lies.
+//! - `forge`, `lies`: tools for lying traces, and the lies, a file a chip. `signature`: the signature chip by itself.
 //! - `switches`: without any one of its constraints, boundary values and messages, the AIR would accept a lie.
 //! - `auxiliary`: lies in the columns that come after the challenges.
 //! - `sweep`: single cells; `forgeries`: lies through the real prover; `mutations`: changed proofs.
@@ -23,7 +23,6 @@ mod forge;
 mod forgeries;
 mod honest;
 mod lies;
-mod lies_signature;
 mod machine;
 mod mutations;
 mod poseidon2;

@@ -16,7 +16,6 @@ use starling_vm::field::Felt;
 
 use crate::forge::{Forgery, ONE, ZERO, felt};
 use crate::lies::{self, Lie};
-use crate::lies_signature;
 use crate::samples::{Sample, challenges};
 
 /// Main constraints, boundary values and message sites of the largest chip set.
@@ -290,7 +289,7 @@ fn write_next(f: &mut Forgery, row: usize) {
 
 /// Every lie, with what it violates.
 pub(crate) static LIES: LazyLock<Vec<(Lie, Report)>> = LazyLock::new(|| {
-    let lies = lies::all().into_iter().chain(searched()).chain(lies_signature::all());
+    let lies = lies::all().into_iter().chain(searched());
     lies.map(|lie| {
         let report = widened(&lie.forgery);
         (lie, report)

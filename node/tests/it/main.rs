@@ -1,6 +1,7 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod bare;
 mod config;
 mod devnet;
 mod escape;
@@ -9,6 +10,7 @@ mod journal;
 mod l1;
 mod mempool;
 mod metrics;
+mod onchain;
 mod operator;
 mod outside;
 mod reorg;

@@ -7,22 +7,22 @@ use std::process::{Command, Output};
 const SQUARE: &str = "proc main\n    in r0, 0\n    mul r1, r0, r0\n    out r1, 0\n    halt\nend\n";
 
 /// A folder of this test's own, removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("starling-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 }
@@ -33,18 +33,18 @@ impl Drop for Folder {
     }
 }
 
-fn starling(args: &[&str]) -> Output {
+pub(crate) fn starling(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_starling"))
         .args(args)
         .output()
         .unwrap()
 }
 
-fn code(args: &[&str]) -> i32 {
+pub(crate) fn code(args: &[&str]) -> i32 {
     starling(args).status.code().unwrap()
 }
 
-fn json(args: &[&str]) -> serde_json::Value {
+pub(crate) fn json(args: &[&str]) -> serde_json::Value {
     let output = starling(args);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

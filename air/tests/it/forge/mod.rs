@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use starling_air::check::{Report, Statement, report};
-use starling_air::chips::{cpu, hash, memory, range};
+use starling_air::chips::{self, cpu};
 use starling_air::definition::Definition;
 use starling_air::machine::Machine;
 use starling_air::trace::{Recording, answer};
 use starling_vm::executor::{MemoryAccess, Recorder};
 use starling_vm::field::{Felt, Word};
 use starling_vm::isa::{INDEX_REGISTER, MEMORY_WORDS, flag};
-use starling_vm::poseidon2::constants::{EXTERNAL, INTERNAL};
-use starling_vm::poseidon2::{external_layer, internal_layer};
 use starling_vm::program::code_blocks;
-use winterfell::math::FieldElement;
 
 use crate::samples::{Sample, challenges};
+
+mod hash;
+mod memory;
+mod range;
+
+pub(crate) use self::hash::{Slip, permutation};
+pub(crate) use self::memory::MemoryRow;
+pub(crate) use self::range::bytes;
 
 pub(crate) const ZERO: Felt = Felt::new(0);
 pub(crate) const ONE: Felt = Felt::new(1);
@@ -34,28 +39,6 @@ pub(crate) struct Forgery {
     pub(crate) statement: Statement,
     /// The program's blocks, header first.
     pub(crate) blocks: Vec<Word>,
-}
-
-/// A row of the memory chip.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MemoryRow {
-    pub(crate) address: Felt,
-    pub(crate) clk: Felt,
-    pub(crate) write: bool,
-    pub(crate) word: Word,
-    pub(crate) active: bool,
-}
-
-impl MemoryRow {
-    pub(crate) fn new(address: u64, clk: u64, write: bool, word: Word) -> Self {
-        Self {
-            address: felt(address),
-            clk: felt(clk),
-            write,
-            word,
-            active: true,
-        }
-    }
 }
 
 impl Forgery {
@@ -258,245 +241,17 @@ impl Forgery {
                 }
             }
         }
-        for column in &mut self.columns[memory::FIRST..] {
+        for column in &mut self.columns[chips::memory::FIRST..] {
             column.fill(ZERO);
         }
         answer(&mut self.columns, &self.machine, &self.blocks, &uses, &mut recording)
             .expect("signatures fill their chip");
     }
-
-    // MEMORY
-    // ============================================================================================================
-
-    /// Fills the memory chip with `rows`, as they are, after a first row that reads zero at address 0.
-    pub(crate) fn set_memory(&mut self, rows: &[MemoryRow]) {
-        let length = self.length();
-        let mut row = MemoryRow {
-            active: false,
-            ..MemoryRow::new(0, 0, false, [ZERO; 4])
-        };
-        let last = felt(MEMORY_WORDS - 1);
-        for i in 0..length {
-            match i.checked_sub(1).and_then(|i| rows.get(i)) {
-                Some(given) => row = *given,
-                None if i > 0 && row.address != last => {
-                    row = MemoryRow {
-                        active: false,
-                        ..MemoryRow::new(MEMORY_WORDS - 1, 0, false, [ZERO; 4])
-                    }
-                }
-                None if i > 0 => {
-                    row.clk += ONE;
-                    row.write = false;
-                    row.active = false;
-                }
-                None => {}
-            }
-            self.set_memory_row(i, &row);
-        }
-        for i in 0..length - 1 {
-            self.set_memory_step(i);
-        }
-        self.settle_bytes();
-    }
-
-    pub(crate) fn set_memory_row(&mut self, i: usize, row: &MemoryRow) {
-        self.columns[memory::ADDRESS][i] = row.address;
-        self.columns[memory::CLK][i] = row.clk;
-        for (lane, value) in row.word.into_iter().enumerate() {
-            self.columns[memory::WORD + lane][i] = value;
-        }
-        self.columns[memory::WRITE][i] = felt(u64::from(row.write));
-        self.columns[memory::ACTIVE][i] = felt(u64::from(row.active));
-    }
-
-    /// Sets the step from row `i` to the next, as it must be for the two rows.
-    pub(crate) fn set_memory_step(&mut self, i: usize) {
-        let step = |column: usize| self.columns[column][i + 1] - self.columns[column][i];
-        let (address, clk) = (step(memory::ADDRESS), step(memory::CLK));
-        let (new, step) = if address == ZERO {
-            (ZERO, clk - ONE)
-        } else {
-            (ONE, address - ONE)
-        };
-        self.columns[memory::NEW][i] = new;
-        self.set_step_bytes(i, step.as_int());
-    }
-
-    pub(crate) fn set_step_bytes(&mut self, i: usize, step: u64) {
-        for byte in 0..3 {
-            self.columns[memory::STEP + byte][i] = felt(step >> (8 * byte) & 255);
-        }
-    }
-
-    // RANGE
-    // ============================================================================================================
-
-    /// Puts a pair with these bytes into the first unused pair of rows and settles the bytes; returns its first row.
-    pub(crate) fn add_pair(&mut self, lo: [Felt; 4], hi: [Felt; 4], mode: Felt, uses: Felt) -> usize {
-        let free = |row: &usize| {
-            self.columns[range::USES][*row] == ZERO
-                && (0..4).all(|i| self.columns[range::BYTES + i][*row] == ZERO)
-                && (0..4).all(|i| self.columns[range::BYTES + i][*row + 1] == ZERO)
-        };
-        let row = (0..self.length() - 2).step_by(2).find(free).expect("a free pair");
-        self.set_pair(row, lo, hi, mode, uses);
-        self.settle_bytes();
-        row
-    }
-
-    pub(crate) fn set_pair(&mut self, row: usize, lo: [Felt; 4], hi: [Felt; 4], mode: Felt, uses: Felt) {
-        for i in 0..4 {
-            self.columns[range::BYTES + i][row] = lo[i];
-            self.columns[range::BYTES + i][row + 1] = hi[i];
-        }
-        let high = (0..4).fold(ZERO, |sum, i| sum + hi[i] * felt(1 << (8 * i)));
-        self.columns[range::HX][row] = (high - felt(u64::from(u32::MAX))).inv();
-        self.columns[range::HX][row + 1] = mode;
-        self.columns[range::USES][row] = uses;
-    }
-
-    /// Counts the bytes that all chips look up, and sets the table's multiplicities. What is in no entry stays open.
-    pub(crate) fn settle_bytes(&mut self) {
-        self.settle_bytes_but(&[], false);
-    }
-
-    /// The same without the bytes in the columns `but`, and without the doubled ones if `undoubled`.
-    pub(crate) fn settle_bytes_but(&mut self, but: &[usize], undoubled: bool) {
-        let length = self.length();
-        let mut counts = std::collections::HashMap::<u64, Felt>::new();
-        let mut count = |value: Felt, weight: Felt| *counts.entry(value.as_int()).or_insert(ZERO) += weight;
-        for i in 0..length - 1 {
-            for column in (range::BYTES..range::BYTES + 4).chain(memory::STEP..memory::STEP + 3) {
-                if !but.contains(&column) {
-                    count(self.columns[column][i], ONE);
-                }
-            }
-            if i % 2 == 1 && !undoubled {
-                let top = self.columns[range::BYTES + 3][i];
-                count(top + top, self.columns[range::HX][i]);
-            }
-        }
-        for i in 0..length {
-            let value = self.columns[range::TABLE][i].as_int();
-            self.columns[range::TABLE_USES][i] = match i + 1 < length {
-                true => counts.remove(&value).unwrap_or(ZERO),
-                false => ZERO,
-            };
-        }
-    }
-
-    // HASH
-    // ============================================================================================================
-
-    /// Fills group `group` of the hash chip with the rows of a permutation.
-    pub(crate) fn set_group(&mut self, group: usize, rows: &[([Felt; 8], [Felt; 8]); hash::GROUP]) {
-        for (row, (s, w)) in rows.iter().enumerate() {
-            let i = group * hash::GROUP + row;
-            for lane in 0..8 {
-                self.columns[hash::STATE + lane][i] = s[lane];
-                if row + 1 < hash::GROUP {
-                    self.columns[hash::SBOX + lane][i] = w[lane];
-                }
-            }
-        }
-    }
-
-    /// Sets a column in some rows of a group.
-    pub(crate) fn set_in_group(&mut self, group: usize, rows: core::ops::Range<usize>, column: usize, value: Felt) {
-        for row in rows {
-            self.columns[column][group * hash::GROUP + row] = value;
-        }
-    }
-
-    /// Makes group `group` serve a call: input, id, activity, mode.
-    pub(crate) fn set_call(&mut self, group: usize, input: [Felt; 8], id: Felt, active: Felt, full: bool) {
-        self.set_group(group, &permutation(input, None));
-        self.set_in_group(group, 0..8, hash::ID, id);
-        self.set_in_group(group, 0..8, hash::ACTIVE, active);
-        self.set_in_group(group, 7..8, hash::FULL, felt(u64::from(full)));
-    }
-
-    /// The first group after the program's.
-    pub(crate) fn first_call(&self) -> usize {
-        self.blocks.len()
-    }
-
-    pub(crate) fn input_of(&self, group: usize) -> [Felt; 8] {
-        core::array::from_fn(|lane| self.columns[hash::STATE + lane][group * hash::GROUP])
-    }
-
-    pub(crate) fn output_of(&self, group: usize) -> [Felt; 8] {
-        core::array::from_fn(|lane| self.columns[hash::STATE + lane][group * hash::GROUP + 7])
-    }
-}
-
-/// Bytes of a u32 as elements.
-pub(crate) fn bytes(value: u32) -> [Felt; 4] {
-    value.to_le_bytes().map(|byte| felt(u64::from(byte)))
 }
 
 /// The value of the index register after `mstep`.
 pub(crate) fn index_after(forgery: &Forgery, row: usize, bit: Felt) -> Felt {
     (forgery.register(row, INDEX_REGISTER) - bit) / felt(2)
-}
-
-/// Where a permutation goes wrong.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Slip {
-    /// One is added to the S-box output of this lane in this row.
-    Sbox(usize, usize),
-    /// One is added to this lane of the state that follows this row.
-    State(usize, usize),
-}
-
-/// The rows of a permutation that goes wrong in one place, and right from there on.
-pub(crate) fn permutation(input: [Felt; 8], slip: Option<Slip>) -> [([Felt; 8], [Felt; 8]); hash::GROUP] {
-    let mut rows = [([ZERO; 8], [ZERO; 8]); hash::GROUP];
-    let mut s = input;
-    for row in 0..hash::GROUP {
-        rows[row].0 = s;
-        let mut w = [ZERO; 8];
-        let wrong = |lane: usize| match slip {
-            Some(Slip::Sbox(r, l)) if (r, l) == (row, lane) => ONE,
-            _ => ZERO,
-        };
-        match row {
-            0 | 1 | 5 | 6 => {
-                let round = if row < 2 { 2 * row } else { 2 * row - 6 };
-                let mixed = if row == 0 { external_layer(s) } else { s };
-                w = core::array::from_fn(|i| power7(mixed[i] + felt(EXTERNAL[round][i])) + wrong(i));
-                let second = external_layer(w);
-                s = external_layer(core::array::from_fn(|i| {
-                    power7(second[i] + felt(EXTERNAL[round + 1][i]))
-                }));
-            }
-            2..=4 => {
-                let count = if row == 4 { 6 } else { 8 };
-                for i in 0..count {
-                    s[0] = power7(s[0] + felt(INTERNAL[8 * (row - 2) + i])) + wrong(i);
-                    w[i] = s[0];
-                    s = internal_layer(s);
-                }
-                for i in count..8 {
-                    w[i] = wrong(i);
-                }
-            }
-            _ => {}
-        }
-        if let Some(Slip::State(r, lane)) = slip
-            && r == row
-        {
-            s[lane] += ONE;
-        }
-        rows[row].1 = w;
-    }
-    rows
-}
-
-fn power7(x: Felt) -> Felt {
-    let square = x * x;
-    square * square * square * x
 }
 
 // TESTS
