@@ -25,8 +25,10 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let bytes = read(io, self.question_bytes).await?;
-        Question::from_bytes(self.kind, &bytes).map_err(invalid)
+        match read(io, self.question_bytes).await {
+            Ok(bytes) => Ok(Question::from_bytes(self.kind, &bytes)),
+            Err(error) => Ok(Question::Malformed(error.to_string())),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>

@@ -113,9 +113,14 @@ impl Senders {
         self.topics[topic as usize].try_send(event).is_ok()
     }
 
-    /// Room for a request, if there is any.
-    pub(crate) fn request(&self) -> Option<mpsc::Permit<'_, Event>> {
-        self.requests.try_reserve().ok()
+    /// Nobody else sends, so what has room now has it until the next call.
+    pub(crate) fn has_room_for_request(&self) -> bool {
+        self.requests.capacity() > 0 && !self.requests.is_closed()
+    }
+
+    /// A node that is gone takes the way back with it: whoever asked sees the stream end.
+    pub(crate) fn request(&self, event: Event) {
+        let _ = self.requests.try_send(event);
     }
 }
 

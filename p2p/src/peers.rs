@@ -130,17 +130,12 @@ impl Service {
         true
     }
 
-    /// Disconnects a peer soon, when the answer that it is getting has had time to arrive.
+    /// Disconnects a peer in a second. It is getting an answer that says why, and an answer that a closing connection overtakes
+    /// is never read.
     pub(crate) fn close_after_answer(&mut self, id: PeerId, reason: Closed) {
         self.metrics.close(reason).inc();
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.closing = Some(Instant::now() + ms(1_000));
-        }
-    }
-
-    pub(crate) fn answered(&mut self, id: PeerId) {
-        if self.peers.get(&id).is_some_and(|peer| peer.closing.is_some()) {
-            self.disconnect(id);
         }
     }
 

@@ -281,6 +281,9 @@ impl Response {
 pub(crate) enum Question {
     Status(Box<Status>),
     Ask(Request),
+    /// What is no question. It is only ever read: libp2p says nothing of a question that fails to be read, and whoever sends
+    /// such ones must not do so for nothing.
+    Malformed(String),
 }
 
 /// What it carries back.
@@ -295,14 +298,16 @@ impl Question {
         match self {
             Self::Status(status) => status.to_bytes(),
             Self::Ask(request) => request.to_bytes(),
+            Self::Malformed(_) => Vec::new(),
         }
     }
 
-    pub(crate) fn from_bytes(kind: Kind, bytes: &[u8]) -> Result<Self, WireError> {
-        match kind {
+    pub(crate) fn from_bytes(kind: Kind, bytes: &[u8]) -> Self {
+        let question = match kind {
             Kind::Status => Status::from_bytes(bytes).map(|status| Self::Status(Box::new(status))),
             _ => Request::from_bytes(kind, bytes).map(Self::Ask),
-        }
+        };
+        question.unwrap_or_else(|error| Self::Malformed(error.to_string()))
     }
 }
 

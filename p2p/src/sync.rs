@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use libp2p::PeerId;
-use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{self, InboundRequestId, OutboundFailure, ResponseChannel};
 use tokio::sync::oneshot;
 use tracing::debug;
 
@@ -65,21 +65,10 @@ impl Service {
                 ..
             } => {
                 self.served(kind, request_id);
-                self.answered(peer);
-                let outcome = match &error {
-                    InboundFailure::Io(error) if error.kind() == io::ErrorKind::InvalidData => Served::Malformed,
-                    _ => Served::Unanswered,
-                };
                 debug!(%peer, kind = kind.name(), %error, "a request failed");
-                self.metrics.request(kind, outcome).inc();
-                if outcome == Served::Malformed {
-                    self.blame(peer, Offence::Malformed);
-                }
+                self.metrics.request(kind, Served::Unanswered).inc();
             }
-            RequestEvent::ResponseSent { peer, request_id, .. } => {
-                self.served(kind, request_id);
-                self.answered(peer);
-            }
+            RequestEvent::ResponseSent { request_id, .. } => self.served(kind, request_id),
         }
     }
 
@@ -115,16 +104,21 @@ impl Service {
                 return;
             }
             Question::Ask(request) => request,
+            Question::Malformed(why) => {
+                debug!(%peer, kind = kind.name(), why, "a malformed question");
+                self.metrics.request(kind, Served::Malformed).inc();
+                // The channel is dropped, and with it the stream ends.
+                return self.blame(peer, Offence::Malformed);
+            }
         };
         let stranger = self.peers.get(&peer).is_none_or(|peer| peer.status.is_none());
         let of_peer = self.serving.values().filter(|served| **served == peer).count();
         let full = self.serving.len() >= self.config.sync.serving || of_peer >= self.config.sync.serving_peer;
-        let room = self.events.request().filter(|_| !stranger && !full);
-        let Some(room) = room else {
+        if stranger || full || !self.events.has_room_for_request() {
             self.metrics.request(kind, Served::Busy).inc();
             return self.refuse(kind, channel, Refusal::Busy);
-        };
-        room.send(Event::Request {
+        }
+        self.events.request(Event::Request {
             from: peer,
             request,
             responder: Responder { channel, kind },
