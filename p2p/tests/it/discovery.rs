@@ -1,0 +1,53 @@
+//! Nodes find each other.
+
+use crate::world::{Node, config, until};
+
+#[tokio::test]
+async fn a_newcomer_finds_the_others_through_one() {
+    let mut settings = config();
+    settings.discovery.enabled = true;
+    settings.discovery.interval_ms = 300;
+    let first = Node::start(settings.clone()).await;
+    settings.bootstrap = vec![first.address.clone().with_p2p(first.id()).unwrap()];
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(Node::start(settings.clone()).await);
+    }
+    for node in &others {
+        until("everybody knows everybody", async || node.peers().await.len() == 4).await;
+    }
+    assert_eq!(first.peers().await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_bootstrap_peer_that_comes_back_is_found_again() {
+    let mut settings = config();
+    settings.discovery.interval_ms = 300;
+    let first = Node::start(settings.clone()).await;
+    settings.bootstrap = vec![first.address.clone().with_p2p(first.id()).unwrap()];
+    let mut node = Node::start(settings).await;
+    node.joined(first.id()).await;
+    // Not a ban: the connection just ends.
+    let mut again = Node::start(config()).await;
+    again.connect(&mut node).await;
+    first.handle.shutdown().await.unwrap();
+    node.gone(first.id()).await;
+    assert_eq!(node.peers().await, [again.id()]);
+}
+
+#[tokio::test]
+async fn private_addresses_are_not_believed_on_the_open_network() {
+    let mut settings = config();
+    settings.discovery.enabled = true;
+    settings.discovery.interval_ms = 200;
+    settings.discovery.private = false;
+    let mut hub = Node::start(settings.clone()).await;
+    let mut one = Node::start(settings.clone()).await;
+    let mut two = Node::start(settings).await;
+    one.connect(&mut hub).await;
+    two.connect(&mut hub).await;
+    // Time for a few looks; there is nothing else to wait for.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(one.peers().await, [hub.id()]);
+    assert_eq!(two.peers().await, [hub.id()]);
+}
