@@ -418,6 +418,20 @@ contract NeglectTest is StakingFixture {
     // BESIDES
     // ============================================================================================
 
+    /// @notice What is slashed is of the stake that counts: what waits does not come any sooner for it.
+    function test_WhatWaitsStillWaitsAfterASlash() external {
+        _join(2, MIN_CHURN);
+        _topUp(0, 3 * STAKE);
+        assert(_validator(0).waiting == 3 * STAKE / UNIT);
+        _idleSlot();
+        _report(1);
+        uint256 epoch = staking.currentEpoch();
+        assert(open.weight(0, epoch + 2) == (STAKE + 2 * NEGLECT) / UNIT);
+        assert(open.weight(0, epoch + 3) == (STAKE + NEGLECT) / UNIT);
+        staking.settle(_operator(0));
+        assert(open.weight(0, epoch + 3) == (4 * STAKE + NEGLECT) / UNIT);
+    }
+
     /// @notice Who is thrown out for looking away has still to answer for its signatures: losing a little first is no way to
     /// keep the rest.
     function test_NeglectIsNoWayOutOfAnEquivocation() external {
