@@ -153,13 +153,13 @@ abstract contract Validators is Schedule, Ledger {
 
     constructor(Parameters memory p) Schedule(p.slot, p.slots) {
         bool clock = p.slot != 0 && p.slots != 0 && p.slot < HISTORY_BLOCKS && p.slots <= HISTORY_BLOCKS / p.slot
-            && p.stepIn <= p.slot / 2 && p.silence >= 2 * p.slot && p.silence < 1 << 32 && p.minBlocks > 1;
+            && p.stepIn < p.slot && p.silence >= 2 * p.slot && p.silence < 1 << 32 && p.minBlocks > 1;
         bool money = p.minStake != 0 && p.minStake % UNIT == 0 && p.minStake < 1 << 88 && p.neglect != 0
             && p.neglect < 1 << 88 && p.minStake >= 2 * p.neglect && p.minChurn >= p.minStake && p.minChurn < 1 << 96
             && p.churnQuotient != 0;
         bool shares = p.equivocation != 0 && p.equivocation <= 100 && p.reward != 0 && p.reward < 50;
         bool windows = p.evidenceWindow < 1 << 32 && p.exitDelay < 1 << 32 && p.jail < 1 << 32
-            && p.exitDelay > p.evidenceWindow + p.slot && p.exitDelay >= p.jail && p.evidenceWindow >= p.slot * p.slots;
+            && p.exitDelay > p.evidenceWindow + p.slot && p.evidenceWindow >= p.slot * p.slots;
         if (!(clock && money && shares && windows)) revert Staking__Parameters();
         STEP_IN = p.stepIn;
         SILENCE = p.silence;
@@ -241,8 +241,7 @@ abstract contract Validators is Schedule, Ledger {
         Validator storage v = _known(operator);
         if (msg.sender != operator && msg.sender != v.beneficiary) revert Staking__NotYours(msg.sender);
         if (v.exit != 0 || v.ejected) revert Staking__Leaving(operator);
-        // What never counted takes no room from those who leave.
-        uint256 epoch = _reserve(_exits, v.stake / UNIT > v.waiting ? v.stake / UNIT - v.waiting : 0);
+        uint256 epoch = _reserve(_exits, v.stake / UNIT);
         v.exit = uint32(epoch);
         emit ExitRequested(operator, epoch);
         if (epoch == currentEpoch() + AHEAD) _leave(operator, v);
