@@ -1,11 +1,11 @@
 # `make test` sets up and passes the tests; `make devnet` sets up and runs the main job. Both install what they need.
 
-.PHONY: test soak bench devnet fmt lint contracts
+.PHONY: test soak bench devnet fmt lint contracts p2p-js
 
 CARGO ?= cargo
 
-# The tests start anvil, which comes with the contracts' packages.
-test: lint contracts
+# The tests start anvil, which comes with the contracts' packages, and a peer on js-libp2p.
+test: lint contracts p2p-js
 	$(CARGO) test --workspace --locked
 
 # The generated Solidity is what the constraints give, the artifacts that Rust reads are what the sources give; forge's tests.
@@ -17,6 +17,13 @@ contracts/node_modules/.installed: contracts/package.json contracts/package-lock
 	cd contracts && npm install --no-save --no-fund --no-audit
 	touch $@
 
+# The peer on js-libp2p. Its packages ask for Node 22; `p2p/tests/js/node20.mjs` is what Node 20 lacks.
+p2p-js: p2p/tests/js/node_modules/.installed
+
+p2p/tests/js/node_modules/.installed: p2p/tests/js/package.json p2p/tests/js/package-lock.json
+	cd p2p/tests/js && npm install --no-save --no-fund --no-audit
+	touch $@
+
 # Everything that needs no run: formatting, lints, dependency policy.
 lint:
 	$(CARGO) fmt --all --check
@@ -24,7 +31,7 @@ lint:
 	scripts/check-deps
 
 # The randomised suites with ten times their counts.
-soak:
+soak: p2p-js
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
 
 bench: contracts/node_modules/.installed

@@ -10,6 +10,7 @@
 //! object; 1 is the exit code if a message did not reach everybody, 2 if the mode cannot run here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -141,8 +142,10 @@ fn config(line: Line) -> Config {
         Line::Lossy => "/ip4/127.0.0.1/udp/0/quic-v1",
         Line::Plain | Line::Netem => "/ip4/127.0.0.1/tcp/0",
     };
-    let mut config = Config::default();
-    config.listen = listen.parse().into_iter().collect();
+    let mut config = Config {
+        listen: listen.parse().into_iter().collect(),
+        ..Config::default()
+    };
     // All of them are at one address.
     config.connections.per_address = 10_000;
     config.connections.per_address_rate = Rate::new(1e4, 10_000);
@@ -322,18 +325,19 @@ async fn forwarder(node: &Multiaddr, seed: u64) -> Result<Multiaddr, Failure> {
         let mut inside: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
         let mut packet = vec![0; 65_536];
         while let Ok((length, from)) = outside.recv_from(&mut packet).await {
-            if !inside.contains_key(&from) {
-                let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
-                    continue;
-                };
-                let socket = Arc::new(socket);
-                tokio::spawn(back(Arc::clone(&socket), Arc::clone(&outside), from, random.random()));
-                inside.insert(from, socket);
-            }
-            if let Some(socket) = inside.get(&from)
-                && !random.random_bool(LOSS)
-            {
-                later(Arc::clone(socket), packet[..length].to_vec(), target);
+            let socket = match inside.entry(from) {
+                Entry::Occupied(entry) => Arc::clone(entry.get()),
+                Entry::Vacant(entry) => {
+                    let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+                        continue;
+                    };
+                    let socket = Arc::clone(entry.insert(Arc::new(socket)));
+                    tokio::spawn(back(Arc::clone(&socket), Arc::clone(&outside), from, random.random()));
+                    socket
+                }
+            };
+            if !random.random_bool(LOSS) {
+                later(socket, packet[..length].to_vec(), target);
             }
         }
     });

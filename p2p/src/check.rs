@@ -4,6 +4,8 @@ use libp2p::Multiaddr;
 
 use crate::config::Config;
 use crate::message::Topic;
+use crate::quota::Rate;
+use crate::request::Kind;
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +89,15 @@ impl Config {
             quotas.own_share > 0.0 && quotas.own_share <= 1.0,
             "quotas.own_share",
             "is not above 0 and at most 1",
+        )?;
+        let kinds = Kind::ALL.into_iter().map(|kind| quotas.kind(kind));
+        let topics = Topic::ALL.into_iter().map(|topic| quotas.topic(topic));
+        let others = [quotas.frames, connections.per_address_rate, gossip.slow];
+        let possible = |rate: Rate| rate.per_second.is_finite() && rate.per_second >= 0.0 && rate.burst > 0;
+        require(
+            kinds.chain(topics).chain(others).all(possible),
+            "quotas",
+            "or another rate is below 0, no number, or has a burst of 0",
         )?;
         require(
             score.graylist <= score.publish && score.publish <= score.gossip && score.gossip <= 0.0,

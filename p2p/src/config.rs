@@ -187,7 +187,8 @@ pub struct Gossip {
     /// Heartbeats that a message is kept, for those who ask and for the verdict; `verdict_ms` must end before. Lower: verdicts
     /// come too late.
     pub history: usize,
-    /// How long a message is known. Lower: old messages come round again, and the node judges them again.
+    /// How long a message is known. Lower: old messages come round again, and the node judges them again; higher: each peer
+    /// that sends as much as it may takes 100 KB for each second of it.
     pub duplicate_s: u64,
     /// Time that the node has for its verdict; then the message is ignored. Lower: a busy node forwards less.
     pub verdict_ms: u64,
@@ -221,7 +222,7 @@ impl Default for Gossip {
             mesh_outbound: 3,
             heartbeat_ms: 700,
             history: 8,
-            duplicate_s: 300,
+            duplicate_s: 120,
             verdict_ms: 3_000,
             undecided: 4_096,
             send_queue: 512,
@@ -295,7 +296,7 @@ pub struct Quotas {
     pub evidence: Rate,
     /// The same for announcements of proofs.
     pub proofs: Rate,
-    /// Introductions.
+    /// Introductions, and what identify says of a peer.
     pub status_requests: Rate,
     /// Requests for runs of blocks.
     pub blocks_requests: Rate,

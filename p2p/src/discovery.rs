@@ -8,6 +8,7 @@ use libp2p::{Multiaddr, PeerId, identify, kad};
 use tracing::debug;
 
 use crate::address::Place;
+use crate::conduct::Offence;
 use crate::config::ms;
 use crate::metrics::Closed;
 use crate::request::Kind;
@@ -99,9 +100,13 @@ impl Service {
             return self.close(peer_id, Closed::Version);
         }
         let addresses = self.believable(info.listen_addrs);
+        let rate = self.config.quotas.status_requests;
         let Some(peer) = self.peers.get_mut(&peer_id) else {
             return;
         };
+        if peer.identified.take(rate, Instant::now()).is_err() {
+            return self.blame(peer_id, Offence::OverQuota);
+        }
         peer.listens = addresses;
         self.publish_route(peer_id);
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use libp2p::gossipsub::MessageId as GossipId;
-use serde::{Deserialize, Serialize};
 use starling_rollup::envelope::EnvelopeError;
 use starling_rollup::transaction::SignedTransaction;
 
@@ -14,8 +13,7 @@ const ID_CONTEXT: &str = "starling 2026 gossip message id";
 // ================================================================================================================
 
 /// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// Users' signed transactions.
     Transactions,

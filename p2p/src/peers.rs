@@ -41,6 +41,8 @@ pub(crate) struct Peer {
     pub(crate) listens: Vec<Multiaddr>,
     /// What it may leave unread.
     slow: Bucket,
+    /// How often it may say anew who it is.
+    pub(crate) identified: Bucket,
 }
 
 impl Peer {
@@ -57,6 +59,7 @@ impl Service {
     pub(crate) fn on_connected(&mut self, id: PeerId, link: ConnectionId, address: Multiaddr, outbound: bool) {
         let now = Instant::now();
         let slow = self.config.gossip.slow;
+        let identified = self.config.quotas.status_requests;
         let peer = self.peers.entry(id).or_insert_with(|| Peer {
             links: HashMap::new(),
             since: now,
@@ -66,6 +69,7 @@ impl Service {
             held: Vec::new(),
             listens: Vec::new(),
             slow: Bucket::new(slow, now),
+            identified: Bucket::new(identified, now),
         });
         peer.links.insert(link, Link { address, outbound });
         // Whoever dialled speaks first; the other answers.

@@ -1,7 +1,5 @@
 //! What one node asks another, and the bytes of questions and answers.
 
-use serde::{Deserialize, Serialize};
-
 use crate::status::Status;
 use crate::wire::{Reader, WireError};
 
@@ -9,8 +7,7 @@ use crate::wire::{Reader, WireError};
 pub const MAX_BLOCKS: u32 = 64;
 
 /// The request protocols: one name, quota and size limit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Introductions, [crate::status].
     Status,

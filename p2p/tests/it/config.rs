@@ -35,9 +35,11 @@ fn a_file_may_say_some_of_it() {
     }
 }
 
+type Break = fn(&mut Config);
+
 #[test]
 fn what_cannot_work_is_refused_by_name() {
-    let broken: [(&str, fn(&mut Config)); 16] = [
+    let broken: [(&str, Break); 17] = [
         ("bootstrap", |c| {
             c.bootstrap = vec!["/ip4/1.2.3.4/tcp/1".parse().unwrap()]
         }),
@@ -51,6 +53,7 @@ fn what_cannot_work_is_refused_by_name() {
         ("gossip.transaction_bytes", |c| c.gossip.transaction_bytes = 100),
         ("sync.tries", |c| c.sync.tries = 0),
         ("quotas.own_share", |c| c.quotas.own_share = 1.5),
+        ("quotas", |c| c.quotas.proofs.per_second = f64::NAN),
         ("score.graylist", |c| c.score.graylist = -1.0),
         ("score.ban", |c| c.score.ban = -1_000.0),
         ("score", |c| c.score.malformed = 1.0),

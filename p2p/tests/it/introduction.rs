@@ -1,17 +1,16 @@
 //! Introductions: who belongs here, and how the others are told.
 
+use std::sync::Arc;
+
+use starling_p2p::message::Opaque;
 use starling_p2p::metrics::Closed;
 use starling_p2p::request::Kind;
 use starling_p2p::status::{Head, Heads, Role};
 use starling_p2p::{Genesis, Keypair};
 use starling_rollup::transaction::RollupId;
 
-use std::sync::Arc;
-
-use starling_p2p::message::Opaque;
-
 use crate::raw::{Manner, Raw};
-use crate::world::{GENESIS, Node, config, until};
+use crate::world::{GENESIS, Node, PATIENCE, config, until};
 
 #[tokio::test]
 async fn peers_hear_who_we_are_and_how_far_we_have_come() {
@@ -91,6 +90,30 @@ async fn another_rollup_speaks_other_protocols() {
     let closed = one.handle.metrics().close(Closed::Version);
     until("the connection is closed", async || closed.get() >= 1).await;
     assert_eq!(two.handle.metrics().peers.get(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_names_none_of_our_protocols_need_not_be_waited_for() {
+    use futures::StreamExt;
+    use libp2p::{SwarmBuilder, identify, noise, swarm::SwarmEvent, tcp, yamux};
+
+    let mut settings = config();
+    settings.connections.status_ms = 3_600_000;
+    let node = Node::start(settings).await;
+    let mut other = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|key| identify::Behaviour::new(identify::Config::new("/another/1".to_owned(), key.public())))
+        .unwrap()
+        .with_swarm_config(|settings| settings.with_idle_connection_timeout(PATIENCE * 2))
+        .build();
+    other.dial(node.address.clone()).unwrap();
+    let ended = async { while !matches!(other.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {} };
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("the connection stays");
+    assert_eq!(node.handle.metrics().close(Closed::Version).get(), 1);
 }
 
 #[tokio::test]

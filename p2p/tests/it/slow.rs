@@ -1,6 +1,6 @@
 //! A peer that takes messages and does not read them.
 
-use starling_p2p::message::{Message, Topic};
+use starling_p2p::message::{Message, Verdict};
 use starling_p2p::metrics::Closed;
 use starling_p2p::quota::Rate;
 
@@ -31,11 +31,7 @@ async fn a_slow_reader_holds_little_and_is_let_go() {
         node.publish(block(number)).await;
         // The other peer reads, and gets everything.
         let (id, ..) = reader.message().await;
-        reader
-            .handle
-            .report(id, starling_p2p::message::Verdict::Accept)
-            .await
-            .unwrap();
+        reader.handle.report(id, Verdict::Accept).await.unwrap();
         number += 1;
         heard += 1;
         assert!(number < 2_000, "it is never let go");
@@ -52,7 +48,6 @@ async fn a_slow_reader_holds_little_and_is_let_go() {
         "{number} published, {unsent} not kept"
     );
     until("its place is free", async || node.peers().await.len() == 1).await;
-    let _ = Topic::Blocks;
 }
 
 #[tokio::test]
