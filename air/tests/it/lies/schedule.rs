@@ -14,7 +14,7 @@ use crate::samples::Sample;
 /// A chip out of step: its name in the constraints, its columns, and how many rows late it is.
 struct Late {
     chip: &'static str,
-    columns: Vec<Range<usize>>,
+    columns: Vec<usize>,
     rows: usize,
 }
 
@@ -28,16 +28,13 @@ fn late(f: &Forgery) -> Vec<Late> {
     let layout = f.machine.signature().expect("signatures");
     let end = f.columns.len();
     // The byte table has no schedule, and its ends are boundary values.
-    let pairs = vec![range::BYTES..range::TABLE, range::USES..range::HX + 1];
+    let pairs: Vec<usize> = (range::BYTES..range::TABLE).chain(range::USES..range::HX + 1).collect();
+    let all = |columns: Range<usize>| columns.collect::<Vec<_>>();
     let chips = [
         ("range", pairs, vec![1]),
-        ("hash", vec![hash::FIRST..hash::FIRST + hash::WIDTH], vec![1, 4, 7]),
-        (
-            "signature",
-            vec![layout.x..layout.x + signature::WIDTH],
-            vec![1, 32, 63],
-        ),
-        ("bitwise", vec![end - bitwise::WIDTH..end], vec![1, 2, 7]),
+        ("hash", all(hash::FIRST..hash::FIRST + hash::WIDTH), vec![1, 4, 7]),
+        ("signature", all(layout.x..layout.x + signature::WIDTH), vec![1, 32, 63]),
+        ("bitwise", all(end - bitwise::WIDTH..end), vec![1, 2, 7]),
     ];
     let mut out = vec![];
     for (chip, columns, offsets) in chips {
@@ -52,8 +49,8 @@ fn late(f: &Forgery) -> Vec<Late> {
 impl Late {
     /// Moves the chip down. What stood in the last rows comes first.
     fn apply(&self, f: &mut Forgery) {
-        for column in self.columns.iter().flat_map(Clone::clone) {
-            f.columns[column].rotate_right(self.rows);
+        for column in &self.columns {
+            f.columns[*column].rotate_right(self.rows);
         }
         if self.chip == "range" {
             f.settle_bytes();
