@@ -1,6 +1,6 @@
 //! Lying traces, built by hand: each breaks as little as it can, usually one constraint, boundary value or bus.
 //!
-//! A file a chip; `boundaries` and `buses` are about what lies between them.
+//! A file a chip; `boundaries` and `buses` are about what lies between them, `schedule` about all of them.
 
 use starling_air::chips;
 use starling_vm::field::Felt;
@@ -14,6 +14,7 @@ mod cpu;
 mod hash;
 mod memory;
 mod range;
+mod schedule;
 mod signature;
 
 /// A lie and what it says.
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Lie> {
     bitwise::bitwise_chip(&mut lies);
     boundaries::boundaries(&mut lies);
     buses::buses(&mut lies);
+    schedule::schedules(&mut lies);
     lies.0.extend(signature::all());
     lies.0
 }

@@ -1,5 +1,5 @@
 //! Lies in the signature chip of the machine. A block that serves nothing may end anywhere, so most of them are told
-//! there: a lie that is told in a served block changes the challenge, which is a hash.
+//! there: a lie that is told in a served block changes the challenge, which is a hash. Those are in `served`.
 
 use starling_air::chips::signature::{self, Columns, FINISH, GROUP, ROWS};
 use starling_vm::ecgfp5::{Gf5, formulas};
@@ -13,6 +13,8 @@ use crate::samples::Sample;
 
 mod blocks;
 mod requests;
+mod roots;
+mod served;
 mod walks;
 
 /// Where a block goes wrong; all the rest of it follows. The number is a coefficient.
@@ -282,5 +284,6 @@ pub(crate) fn all() -> Vec<Lie> {
     out.extend(blocks::blocks());
     out.extend(requests::requests());
     out.extend(requests::cells());
+    out.extend(served::all());
     out
 }
