@@ -1,6 +1,6 @@
 # `make test` sets up and passes the tests; `make devnet` sets up and runs the main job. Both install what they need.
 
-.PHONY: test soak bench devnet fmt lint contracts
+.PHONY: test soak fuzz bench devnet fmt lint contracts
 
 CARGO ?= cargo
 
@@ -26,6 +26,11 @@ lint:
 # The randomised suites with ten times their counts.
 soak:
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
+
+# Each fuzz target for so many seconds; `make test` only replays their corpus.
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/fuzz $(FUZZ_SECONDS)
 
 bench:
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
