@@ -81,7 +81,9 @@ fn the_corpus_is_replayed() {
 #[test]
 fn the_honest_proofs_are_accepted() {
     for bytes in HONEST {
-        verify(&TRUE_STATEMENT, &[Preset::DevFast], bytes).unwrap();
+        verify(&TRUE_STATEMENT, &[Preset::DevFast], bytes).unwrap_or_else(|error| {
+            panic!("{error}; after a change of the AIR: `cargo run -p starling-fuzz-targets --example seed`")
+        });
     }
 }
 
