@@ -1,6 +1,6 @@
 # `make test` sets up and passes the tests; `make devnet` sets up and runs the main job. Both install what they need.
 
-.PHONY: test soak bench devnet fmt lint contracts p2p-js
+.PHONY: test soak fuzz bench devnet fmt lint contracts p2p-js
 
 CARGO ?= cargo
 
@@ -33,6 +33,11 @@ lint:
 # The randomised suites with ten times their counts.
 soak: p2p-js
 	STARLING_SOAK=1 $(CARGO) test --workspace --locked
+
+# Each fuzz target for so many seconds; `make test` only replays their corpus.
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/fuzz $(FUZZ_SECONDS)
 
 bench: contracts/node_modules/.installed
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
