@@ -26,7 +26,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// All of them, in the order of [Topic as usize].
+    /// All of them, in the order of `Topic as usize`.
     pub const ALL: [Self; 4] = [Self::Transactions, Self::Blocks, Self::Evidence, Self::Proofs];
 
     /// Its part in the topic's name.

@@ -35,6 +35,19 @@ pub enum Fate {
     Stranger,
 }
 
+impl Fate {
+    const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Rejected,
+        Self::Ignored,
+        Self::Malformed,
+        Self::Expired,
+        Self::OverQuota,
+        Self::QueueFull,
+        Self::Stranger,
+    ];
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Served {
@@ -48,6 +61,16 @@ pub enum Served {
     Malformed,
     /// Not answered, or not in time.
     Unanswered,
+}
+
+impl Served {
+    const ALL: [Self; 5] = [
+        Self::Asked,
+        Self::OverQuota,
+        Self::Busy,
+        Self::Malformed,
+        Self::Unanswered,
+    ];
 }
 
 /// Why we closed a connection or refused it.
@@ -65,6 +88,17 @@ pub enum Closed {
     Slow,
     /// Its score.
     Banned,
+}
+
+impl Closed {
+    const ALL: [Self; 6] = [
+        Self::Limit,
+        Self::Genesis,
+        Self::Version,
+        Self::Silent,
+        Self::Slow,
+        Self::Banned,
+    ];
 }
 
 /// `topic` and `fate`.
@@ -147,6 +181,22 @@ impl Metrics {
         registry.register("banned_peers", "Peers that are banned now", self.banned.clone());
         let help = "Notices about peers that the node did not take";
         registry.register("lost_notices", help, self.lost_notices.clone());
+        // All stand at 0 from the start.
+        for (topic, fate) in Topic::ALL
+            .into_iter()
+            .flat_map(|topic| Fate::ALL.map(|fate| (topic, fate)))
+        {
+            drop(self.message(topic, fate));
+        }
+        for (kind, outcome) in Kind::ALL
+            .into_iter()
+            .flat_map(|kind| Served::ALL.map(|outcome| (kind, outcome)))
+        {
+            drop(self.request(kind, outcome));
+        }
+        for reason in Closed::ALL {
+            drop(self.close(reason));
+        }
     }
 
     /// The counter of a topic's messages with a fate.

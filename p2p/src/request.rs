@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order of [Kind as usize].
+    /// All of them, in the order of `Kind as usize`.
     pub const ALL: [Self; 6] = [
         Self::Status,
         Self::Blocks,

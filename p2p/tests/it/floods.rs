@@ -155,3 +155,26 @@ async fn a_flood_of_requests() {
     assert_eq!(metrics.close(Closed::Banned).get(), 1);
     assert_eq!(node.peers().await, [other.id()]);
 }
+
+#[tokio::test]
+async fn saying_who_one_is_again_and_again_costs() {
+    use starling_p2p::Keypair;
+
+    use crate::raw::PUSH;
+
+    let node = Node::start(config()).await;
+    let key = Keypair::generate_ed25519();
+    let mut raw = Raw::join_as(&node.address, &key, Manner::Attentive).await.unwrap();
+    for _ in 0..2_000 {
+        let pushed = async {
+            let mut stream = raw.open(PUSH).await?;
+            stream.write_all(&frames::identity(&key)).await?;
+            stream.close().await
+        };
+        if pushed.await.is_err() {
+            break;
+        }
+    }
+    raw.closed().await;
+    assert_eq!(node.handle.metrics().bans.get(), 1);
+}

@@ -1,7 +1,8 @@
 //! Gossip frames by hand, so that they can be wrong: protobuf behind a length.
 
-use starling_p2p::PeerId;
 use starling_p2p::message::{MessageId, Topic};
+use starling_p2p::request::Kind;
+use starling_p2p::{Keypair, PeerId};
 
 use crate::world::GENESIS;
 
@@ -33,6 +34,17 @@ fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
 
 fn number(number: u64, value: u64) -> Vec<u8> {
     [varint(number << 3), varint(value)].concat()
+}
+
+/// What identify says of a peer that speaks all of our protocols.
+pub(crate) fn identity(key: &Keypair) -> Vec<u8> {
+    let parts = [
+        field(1, &key.public().encode_protobuf()),
+        field(3, GENESIS.protocol(Kind::Status).as_ref().as_bytes()),
+        field(5, b"raw/1"),
+        field(6, b"raw"),
+    ];
+    frame(&parts.concat())
 }
 
 /// A frame with its length.

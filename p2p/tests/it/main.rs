@@ -13,6 +13,7 @@ mod introduction;
 mod invalid;
 mod js;
 mod key;
+mod metrics;
 mod queues;
 mod raw;
 mod requests;

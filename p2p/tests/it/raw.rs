@@ -23,12 +23,16 @@ use crate::world::{GENESIS, PATIENCE};
 
 pub(crate) type Stream = Negotiated<SubstreamBox>;
 
+pub(crate) const IDENTIFY: &str = "/ipfs/id/1.0.0";
+
+pub(crate) const PUSH: &str = "/ipfs/id/push/1.0.0";
+
 pub(crate) const MESH: &str = "/meshsub/1.1.0";
 
 /// What the peer does with streams that are opened to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Reads gossip, refuses the rest.
+    /// Reads gossip, says who it is, refuses the rest.
     Attentive,
     /// Takes gossip and never reads it.
     Asleep,
@@ -57,7 +61,7 @@ impl Raw {
         let (_, connection) = dialing.await.map_err(io::Error::other)?;
         let (open, requests) = mpsc::unbounded_channel();
         let (close, closed) = watch::channel(false);
-        tokio::spawn(drive(connection, requests, close, manner));
+        tokio::spawn(drive(connection, requests, close, manner, frames::identity(key)));
         Ok(Self {
             id: key.public().to_peer_id(),
             open,
@@ -155,6 +159,7 @@ async fn drive(
     mut requests: mpsc::UnboundedReceiver<oneshot::Sender<io::Result<SubstreamBox>>>,
     close: watch::Sender<bool>,
     manner: Manner,
+    identity: Vec<u8>,
 ) {
     let mut waiting: VecDeque<oneshot::Sender<io::Result<SubstreamBox>>> = VecDeque::new();
     let mut dropped = false;
@@ -177,7 +182,7 @@ async fn drive(
             }
             match connection.poll_inbound_unpin(context) {
                 Poll::Ready(Ok(stream)) => {
-                    tokio::spawn(serve(stream, manner));
+                    tokio::spawn(serve(stream, manner, identity.clone()));
                     continue;
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
@@ -198,10 +203,15 @@ async fn drive(
     let _ = close.send(true);
 }
 
-async fn serve(stream: SubstreamBox, manner: Manner) {
-    let Ok((_, mut stream)) = listener_select_proto(stream, [MESH.to_owned()]).await else {
+async fn serve(stream: SubstreamBox, manner: Manner, identity: Vec<u8>) {
+    let Ok((protocol, mut stream)) = listener_select_proto(stream, [MESH.to_owned(), IDENTIFY.to_owned()]).await else {
         return;
     };
+    if protocol == IDENTIFY {
+        let _ = stream.write_all(&identity).await;
+        let _ = stream.close().await;
+        return;
+    }
     if manner == Manner::Asleep {
         // Kept open, and never read.
         std::future::pending::<()>().await;
