@@ -28,7 +28,69 @@ pub struct BlockHeader {
     pub state: [u8; 32],
 }
 
+/// Why bytes are not a header, or not a signed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// The wrong number of bytes.
+    #[error("a header is {expected} bytes, found {found}")]
+    Length {
+        /// What it should be.
+        expected: usize,
+        /// What it is.
+        found: usize,
+    },
+    /// The signature is none.
+    #[error("the header's signature: {0}")]
+    Signature(#[from] L1SignatureError),
+    /// The signature's last byte is 0 or 1: wallets give that, on the network it has one form.
+    #[error("the header's signature ends with {found}: 27 or 28 is its one form")]
+    RecoveryByte {
+        /// The byte.
+        found: u8,
+    },
+}
+
 impl BlockHeader {
+    /// Bytes of the encoding.
+    pub const BYTES: usize = 8 + 8 + 4 + 3 * 32;
+
+    /// Slot, batch, index big-endian, then parent, operations, state.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.slot.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.batch.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.index.to_be_bytes());
+        bytes[20..52].copy_from_slice(&self.parent);
+        bytes[52..84].copy_from_slice(&self.operations);
+        bytes[84..].copy_from_slice(&self.state);
+        bytes
+    }
+
+    /// The header with these bytes.
+    ///
+    /// # Errors
+    /// When there are not [BlockHeader::BYTES] of them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().map_err(|_| HeaderError::Length {
+            expected: Self::BYTES,
+            found: bytes.len(),
+        })?;
+        let word = |at: usize| {
+            let mut word = [0; 32];
+            word.copy_from_slice(&bytes[at..at + 32]);
+            word
+        };
+        let number = |at: usize, length: usize| bytes[at..at + length].iter().fold(0, |sum, b| sum << 8 | u64::from(*b));
+        Ok(Self {
+            slot: number(0, 8),
+            batch: number(8, 8),
+            index: number(16, 4) as u32,
+            parent: word(20),
+            operations: word(52),
+            state: word(84),
+        })
+    }
+
     fn message(&self) -> Struct {
         let uint = |bits, value| Value::Uint { bits, value };
         Struct {
@@ -85,6 +147,39 @@ pub struct SignedHeader {
 }
 
 impl SignedHeader {
+    /// Bytes of the encoding.
+    pub const BYTES: usize = BlockHeader::BYTES + L1Signature::BYTES;
+
+    /// The header's bytes, then the signature's.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..BlockHeader::BYTES].copy_from_slice(&self.header.to_bytes());
+        bytes[BlockHeader::BYTES..].copy_from_slice(&self.signature.to_bytes());
+        bytes
+    }
+
+    /// The signed header with these bytes. Who signed it is [SignedHeader::signer]'s to say.
+    ///
+    /// # Errors
+    /// When they are not what [SignedHeader::to_bytes] gives.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let (header, signature) = bytes.split_at_checked(BlockHeader::BYTES).ok_or(HeaderError::Length {
+            expected: Self::BYTES,
+            found: bytes.len(),
+        })?;
+        if signature.len() != L1Signature::BYTES {
+            let (expected, found) = (Self::BYTES, bytes.len());
+            return Err(HeaderError::Length { expected, found });
+        }
+        if let Some(&found @ (0 | 1)) = signature.last() {
+            return Err(HeaderError::RecoveryByte { found });
+        }
+        Ok(Self {
+            header: BlockHeader::from_bytes(header)?,
+            signature: L1Signature::from_bytes(signature)?,
+        })
+    }
+
     /// Who signed it.
     ///
     /// # Errors
