@@ -1,4 +1,4 @@
-//! What an operator sets: a TOML file, every field of which is documented here and in the file that `starling node init` writes.
+//! What whoever runs a node sets: a TOML file, every field of which is documented here and in the file that `starling node init` writes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,26 @@ use starling_rollup::address::{Address, L1Address};
 use crate::mempool::Limits;
 use crate::store::Backend;
 
+/// What a node does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeRole {
+    /// A validator: builds blocks in its slots, commits them, proves.
+    #[default]
+    Operator,
+    /// Proves what others commit, and keeps order on L1.
+    Prover,
+    /// Executes everything, serves users and peers, sends nothing to L1.
+    Full,
+}
+
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What the node does: `operator`, `prover` or `full`.
+    #[serde(default)]
+    pub role: NodeRole,
     /// Where the node keeps what it must not forget. Relative to the file's folder.
     pub data: PathBuf,
     /// The database: `sled` or `redb`.
@@ -35,6 +51,14 @@ pub struct Config {
     /// Prometheus metrics.
     #[serde(default)]
     pub metrics: MetricsConfig,
+    /// Proofs.
+    #[serde(default)]
+    pub prover: ProverConfig,
+    /// The network; without this table the node has none.
+    pub p2p: Option<starling_p2p::Config>,
+    /// File of the node's key on the network, which is made if there is none. Relative to the file's folder.
+    #[serde(default = "default_p2p_key")]
+    pub p2p_key: PathBuf,
 }
 
 /// `[l1]`: Ethereum.
@@ -45,7 +69,8 @@ pub struct L1Config {
     pub url: String,
     /// The chain that the endpoint must be on.
     pub chain_id: u64,
-    /// Key file of the account that commits and proves; it needs ETH for bonds and gas.
+    /// Key file of the account that signs blocks, commits and proves; it needs ETH for bonds and gas. A full node has none.
+    #[serde(default)]
     pub key: PathBuf,
     /// Blocks until a deposit is taken for certain. Fewer are faster; a reorganisation that drops a consumed deposit takes
     /// sealed batches back.
@@ -80,8 +105,36 @@ pub struct SequencerConfig {
     pub operations: usize,
     /// Milliseconds after its first operation at which a batch is sealed even if it is not full.
     pub age_ms: u64,
-    /// Address of the account that gets the fees.
+    /// Address of the account that gets the fees; an operator needs one.
     pub fee_address: String,
+    /// Milliseconds between two blocks. Fewer confirm sooner, with more signatures and messages.
+    pub block_ms: u64,
+    /// Nothing is committed while so many operations wait for their proof: what the provers cannot do before its deadline costs
+    /// the bond. Twice as many stop the building of blocks.
+    pub backlog: usize,
+}
+
+/// `[prover]`: proofs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProverConfig {
+    /// Whether an operator proves; otherwise it leaves that, and the bonds, to others. A prover always does.
+    pub enabled: bool,
+    /// A file whose lock is held while a proof is made, so that several provers of one machine do not take its memory at
+    /// once; none if empty.
+    pub lock: PathBuf,
+    /// Seconds for which an operator leaves others' batches to other provers, once their committers' own time is over.
+    pub patience_s: u64,
+}
+
+impl Default for ProverConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            lock: PathBuf::new(),
+            patience_s: 600,
+        }
+    }
 }
 
 /// `[rpc]`: JSON-RPC.
@@ -114,6 +167,8 @@ impl Default for SequencerConfig {
             operations: 256,
             age_ms: 10_000,
             fee_address: String::new(),
+            block_ms: 1_000,
+            backlog: crate::operator::settler::BACKLOG,
         }
     }
 }
@@ -135,6 +190,10 @@ const MAX_BACKLOG: usize = 1 << 20;
 
 fn default_backend() -> Backend {
     Backend::Sled
+}
+
+fn default_p2p_key() -> PathBuf {
+    PathBuf::from("p2p.key")
 }
 
 fn default_confirmations() -> u64 {
@@ -191,8 +250,8 @@ pub struct Checked {
     pub config: Config,
     /// `rollup.address`.
     pub rollup: L1Address,
-    /// `sequencer.fee_address`.
-    pub fee_address: Address,
+    /// `sequencer.fee_address`; an operator has one.
+    pub fee_address: Option<Address>,
 }
 
 impl Config {
@@ -216,14 +275,34 @@ impl Config {
         };
         let folder = path.parent().unwrap_or(Path::new("."));
         config.data = folder.join(&config.data);
-        config.l1.key = folder.join(&config.l1.key);
+        config.p2p_key = folder.join(&config.p2p_key);
+        if config.prover.lock != PathBuf::new() {
+            config.prover.lock = folder.join(&config.prover.lock);
+        }
+        let has_key = config.l1.key != PathBuf::new();
+        if config.role != NodeRole::Full && !has_key {
+            return Err(field("l1.key", "an operator and a prover need one".to_owned()));
+        }
+        if has_key {
+            config.l1.key = folder.join(&config.l1.key);
+        }
+        if let Some(p2p) = &mut config.p2p {
+            p2p.role = match config.role {
+                NodeRole::Operator => starling_p2p::status::Role::Operator,
+                NodeRole::Prover => starling_p2p::status::Role::Prover,
+                NodeRole::Full => starling_p2p::status::Role::Full,
+            };
+            p2p.check().map_err(|error| field("p2p", error.to_string()))?;
+        }
         let rollup = config.rollup.address.parse();
         let rollup = rollup
             .map_err(|error: starling_rollup::address::AddressError| field("rollup.address", error.to_string()))?;
-        let fee_address = config.sequencer.fee_address.parse();
-        let fee_address = fee_address.map_err(|error: starling_rollup::address::AddressError| {
-            field("sequencer.fee_address", error.to_string())
-        })?;
+        let fee_address = match (config.role, config.sequencer.fee_address.as_str()) {
+            (NodeRole::Prover | NodeRole::Full, "") => None,
+            (_, text) => Some(text.parse().map_err(|error: starling_rollup::address::AddressError| {
+                field("sequencer.fee_address", error.to_string())
+            })?),
+        };
         if config.sequencer.operations == 0 || config.sequencer.operations > crate::operator::proving::MAX_OPERATIONS {
             let most = crate::operator::proving::MAX_OPERATIONS;
             return Err(field(
@@ -233,6 +312,8 @@ impl Config {
         }
         let least_one = [
             ("l1.poll_ms", config.l1.poll_ms == 0),
+            ("sequencer.block_ms", config.sequencer.block_ms == 0),
+            ("sequencer.backlog", config.sequencer.backlog == 0),
             ("l1.max_fee_gwei", config.l1.max_fee_gwei == 0),
             ("l1.patience_s", config.l1.patience_s == 0),
             ("mempool.transactions", config.mempool.transactions == 0),

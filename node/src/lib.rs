@@ -4,14 +4,18 @@
 //! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call; [rebuild] and
 //! [escape] need nobody but L1. The page is `specs/node.md`.
 
+pub mod batch_body;
+pub mod block;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod escape;
+pub mod gossip;
 pub mod l1;
 pub mod logging;
 pub mod mempool;
 pub mod metrics;
+pub mod network;
 pub mod operator;
 pub mod rebuild;
 pub mod rpc;

@@ -96,7 +96,14 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("starling");
+        Self::on(Registry::default())
+    }
+}
+
+impl Metrics {
+    /// Metrics that are told together with those which `all` has already.
+    pub fn on(mut all: Registry) -> Self {
+        let registry = all.sub_registry_with_prefix("starling");
         let batches = Family::<StageLabel, Number>::default();
         registry.register("batches", "The newest batch, by stage", batches.clone());
         let transactions = Family::<OutcomeLabel, Counter>::default();
@@ -144,12 +151,10 @@ impl Default for Metrics {
             l1_errors,
             l1_gas,
             proof_seconds,
-            registry: Arc::new(registry),
+            registry: Arc::new(all),
         }
     }
-}
 
-impl Metrics {
     /// Counts a transaction.
     pub fn transaction(&self, outcome: Outcome) {
         self.transactions.get_or_create(&OutcomeLabel { outcome }).inc();

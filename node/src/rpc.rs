@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::l1::{L1, hex};
 use crate::metrics::{Metrics, Outcome};
+use crate::network::{Outbox, Outgoing};
 use crate::operator::hex_word;
 use crate::operator::journal::JournalError;
 use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
@@ -111,7 +112,12 @@ pub struct Server {
     batch_operations: u64,
     rollup_word: Word,
     metrics: Metrics,
+    outbox: Option<Outbox>,
+    peers: Option<PeerCount>,
 }
+
+/// Says how many peers there are.
+pub type PeerCount = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Server {
     /// A server of this operator.
@@ -130,7 +136,15 @@ impl Server {
             batch_operations: batch_operations as u64,
             rollup_word,
             metrics,
+            outbox: None,
+            peers: None,
         }
+    }
+
+    /// Passes accepted transactions on to the network from now on.
+    pub fn pass_on(&mut self, outbox: Outbox, peers: PeerCount) {
+        self.outbox = Some(outbox);
+        self.peers = Some(peers);
     }
 
     async fn accept(&self, envelope: &str) -> RpcResult<String> {
@@ -146,8 +160,13 @@ impl Server {
         let signed = checked
             .map_err(|reason| error(code::INTERNAL, reason))?
             .map_err(|reason| error(code::REFUSED, Refusal::Signature(reason)))?;
-        let accepted = self.sequencer.lock().await.submit(signed);
-        accepted.map(|id| id.to_string()).map_err(refused)
+        let accepted = self.sequencer.lock().await.submit(signed.clone());
+        let id = accepted.map_err(refused)?;
+        if let Some(outbox) = &self.outbox {
+            // What finds no room is passed on with the next round.
+            let _ = outbox.try_send(Outgoing::Transaction(Box::new(signed)));
+        }
+        Ok(id.to_string())
     }
 
     fn answer(&self, place: Option<Place>) -> TransactionStatus {
@@ -180,7 +199,7 @@ impl Server {
         match batch {
             _ if batch <= status.proven => Stage::Proven,
             _ if batch <= status.committed => Stage::Committed,
-            _ => Stage::Sealed,
+            _ => Stage::Soft,
         }
     }
 }
@@ -245,14 +264,9 @@ impl ApiServer for Server {
             root: hex_word(&sealed.root),
             digest: hex_word(&sealed.digest),
             sealed_at: sealed.sealed_at,
-            entries: sealed.batch.entries.len(),
-            transactions: sealed
-                .batch
-                .transactions
-                .iter()
-                .map(|signed| journal.id(signed).to_string())
-                .collect(),
-            words: sealed.batch.data().to_words().len(),
+            entries: sealed.entries().len(),
+            transactions: journal.ids(&sealed).iter().map(ToString::to_string).collect(),
+            words: sealed.data().to_words().len(),
         }))
     }
 
@@ -260,7 +274,7 @@ impl ApiServer for Server {
         let journal = self.sequencer.lock().await.journal().clone();
         let sealed = journal.sealed(batch).map_err(|reason| error(code::INTERNAL, reason))?;
         let Some(sealed) = sealed else { return Ok(None) };
-        let all = operations::operations(&sealed.batch.data());
+        let all = operations::operations(&sealed.data());
         let Ok(position) = usize::try_from(position) else {
             return Ok(None);
         };
@@ -297,7 +311,7 @@ impl ApiServer for Server {
             let mut operations = 0;
             for number in first..=last {
                 let sealed = journal.sealed(number).map_err(internal)?;
-                operations += sealed.map_or(0, |sealed| sealed.batch.transactions.len());
+                operations += sealed.map_or(0, |sealed| sealed.operations());
             }
             let security = settlement::PRESET.security(settlement::CHIPS, proof.rows.max(1).ilog2());
             found.push(ProofInfo {
@@ -335,6 +349,12 @@ impl ApiServer for Server {
             accounts: sequencer.state().next(),
             root: hex_word(&sequencer.state().root()),
             trouble: status.trouble,
+            slot: status.slot,
+            builder: status.builder.map(|builder| builder.to_string()),
+            building: status.building,
+            open_blocks: sequencer.open_blocks(),
+            revoked_blocks: sequencer.revoked(),
+            peers: self.peers.as_ref().map(|peers| peers()),
         })
     }
 }

@@ -177,6 +177,12 @@ impl L1Key {
         Zeroizing::new(self.key.to_bytes().into())
     }
 
+    /// The same key once more, for another part of a program. Not `Clone`: each copy is a place that must be wiped.
+    pub fn duplicate(&self) -> Self {
+        let (key, address) = (self.key.clone(), self.address);
+        Self { key, address }
+    }
+
     /// The key's address.
     pub fn address(&self) -> L1Address {
         self.address

@@ -5,7 +5,9 @@ use starling_vm::poseidon2::compress;
 
 use crate::account::Account;
 use crate::data::BatchData;
+use crate::record::{Body, Record};
 use crate::rules::{Overlay, Refusal};
+use crate::transaction::{Operation, Transaction};
 use crate::tree::Tree;
 
 /// Domain of the state root, beside the next free index.
@@ -128,6 +130,17 @@ impl State {
     /// # Errors
     /// When the data breaks a rule, so that no proof of it exists. The state is then unchanged.
     pub fn replay(&mut self, data: &BatchData) -> Result<(), ReplayError> {
+        let (_, overlay) = self.trace(data)?;
+        self.absorb(&overlay);
+        Ok(())
+    }
+
+    /// What a batch's public data does to this state: the transactions that its records stand for, with the nonces and
+    /// recipients that their signatures cover, and the accounts afterwards.
+    ///
+    /// # Errors
+    /// When the data breaks a rule, so that no proof of it exists.
+    pub fn trace(&self, data: &BatchData) -> Result<(Vec<Transaction>, Overlay), ReplayError> {
         let mut overlay = Overlay::new(self);
         for (number, (entry, found)) in data.entries.iter().enumerate() {
             let (expected, found) = (overlay.enter(self, entry), *found);
@@ -139,13 +152,38 @@ impl State {
                 });
             }
         }
+        let mut transactions = Vec::with_capacity(data.records.len());
         for (number, record) in data.records.iter().enumerate() {
-            overlay
-                .execute(self, record)
-                .map_err(|refusal| ReplayError::Record { number, refusal })?;
+            let refused = |refusal| ReplayError::Record { number, refusal };
+            transactions.push(transaction_of(record, &overlay, self).map_err(refused)?);
+            overlay.execute(self, record).map_err(refused)?;
         }
         overlay.settle_fees(self, data.fee_account).map_err(ReplayError::Fees)?;
-        self.absorb(&overlay);
-        Ok(())
+        Ok((transactions, overlay))
     }
+}
+
+/// The transaction that a record stands for, if it is the next operation.
+fn transaction_of(record: &Record, overlay: &Overlay, state: &State) -> Result<Transaction, Refusal> {
+    let account = |index| {
+        overlay
+            .account(state, index)
+            .ok_or(Refusal::NoSuchAccount { index })
+    };
+    let operation = match record.body {
+        Body::Transfer { to, amount } => Operation::Transfer {
+            to,
+            address: account(to)?.address,
+            amount,
+        },
+        Body::Open { address, amount } => Operation::Open { address, amount },
+        Body::Withdraw { recipient, amount } => Operation::Withdraw { recipient, amount },
+        Body::Rekey { address } => Operation::Rekey { address },
+    };
+    Ok(Transaction {
+        from: record.from,
+        nonce: account(record.from)?.nonce,
+        fee: record.fee,
+        operation,
+    })
 }

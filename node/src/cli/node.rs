@@ -10,10 +10,11 @@ use starling_rollup::transaction::RollupId;
 
 use super::CliError;
 use super::user::{Password, l1_client, print, rejected, runtime, unusable};
-use crate::config::Config;
+use crate::config::{Config, NodeRole};
 use crate::l1::{L1, hex};
 use crate::logging;
-use crate::operator::{hex_word, process};
+use crate::operator::hex_word;
+use crate::operator::process::{self, Reach};
 use crate::rebuild;
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -104,16 +105,25 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
 fn run_node(args: &RunArgs) -> Result<(), CliError> {
     let checked = Config::read(&args.config).map_err(unusable)?;
     logging::start(args.log);
-    let password = args.password.read()?;
-    // Opened once here, so that a wrong password is told before anything starts.
-    KeyFile::read(&checked.config.l1.key)
-        .and_then(|file| file.open_l1(&password))
-        .map_err(unusable)?;
-    runtime()?
-        .block_on(process::run(checked, &password, |address| {
-            println!("listening on http://{address}")
-        }))
-        .map_err(rejected)
+    let password = match checked.config.role {
+        NodeRole::Full => None,
+        NodeRole::Operator | NodeRole::Prover => {
+            let password = args.password.read()?;
+            // Opened once here, so that a wrong password is told before anything starts.
+            KeyFile::read(&checked.config.l1.key)
+                .and_then(|file| file.open_l1(&password))
+                .map_err(unusable)?;
+            Some(password)
+        }
+    };
+    let ready = |reach: &Reach| {
+        for address in &reach.p2p {
+            println!("peer address {address}");
+        }
+        println!("listening on http://{}", reach.rpc);
+    };
+    let password = password.as_ref().map(|password| password.as_str());
+    runtime()?.block_on(process::run(checked, password, ready)).map_err(rejected)
 }
 
 async fn rebuild_state(args: &RebuildArgs) -> Result<(), CliError> {

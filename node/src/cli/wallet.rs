@@ -170,7 +170,7 @@ pub(crate) struct StatusArgs {
 
 fn parse_stage(text: &str) -> Result<Stage, String> {
     match text {
-        "sealed" => Ok(Stage::Sealed),
+        "soft" => Ok(Stage::Soft),
         "committed" => Ok(Stage::Committed),
         "proven" => Ok(Stage::Proven),
         _ => Err("sealed, committed or proven is expected".to_owned()),

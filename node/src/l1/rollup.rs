@@ -5,7 +5,7 @@ use starling_air::check::Statement;
 use starling_air::wire::Sections;
 use starling_rollup::account::{AMOUNT_LIMIT, Account};
 use starling_rollup::address::{Address, L1Address};
-use starling_rollup::block_header::{BlockEnd, encode_blocks};
+use starling_rollup::block_header::{BlockEnd, decode_blocks, encode_blocks};
 use starling_rollup::chain::word_bytes;
 use starling_rollup::data::{DataError, claim, from_calldata, to_calldata};
 use starling_rollup::entry::Entry;
@@ -49,6 +49,17 @@ pub struct BatchInfo {
     pub committed_at: u64,
     /// The queue's next entry after it.
     pub queue_end: u64,
+}
+
+/// What a commit's transaction says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitSent {
+    /// The slot that its blocks were built for.
+    pub slot: u64,
+    /// Its blocks.
+    pub blocks: Vec<BlockEnd>,
+    /// Its words.
+    pub words: Vec<u64>,
 }
 
 /// What the contract tells in events.
@@ -240,6 +251,14 @@ impl<'a> Rollup<'a> {
     /// # Errors
     /// When L1 does not answer, or the transaction is not a commit.
     pub async fn batch_words(&self, transaction: Hash) -> Result<Vec<u64>, L1Error> {
+        Ok(self.commit_sent(transaction).await?.words)
+    }
+
+    /// What a commit's transaction says.
+    ///
+    /// # Errors
+    /// When L1 does not answer, or the transaction is not a commit.
+    pub async fn commit_sent(&self, transaction: Hash) -> Result<CommitSent, L1Error> {
         let history =
             |reason: String| L1Error::History(format!("transaction 0x{}: {reason}", super::error::hex(&transaction)));
         let found = self.l1.input(transaction).await?;
@@ -249,9 +268,10 @@ impl<'a> Rollup<'a> {
         }
         let mut arguments = Reader::new("commit", ROLLUP.decode_call("commit", &input)?);
         arguments.bytes32()?;
-        arguments.uint()?;
-        arguments.bytes()?;
-        from_calldata(&arguments.bytes()?).map_err(|error: DataError| history(error.to_string()))
+        let slot = arguments.uint()?;
+        let blocks = decode_blocks(&arguments.bytes()?).map_err(|error| history(error.to_string()))?;
+        let words = from_calldata(&arguments.bytes()?).map_err(|error: DataError| history(error.to_string()))?;
+        Ok(CommitSent { slot, blocks, words })
     }
 
     // TRANSACTIONS

@@ -63,7 +63,7 @@ impl Feed {
         self.revision.subscribe()
     }
 
-    /// How many batches were taken back.
+    /// How often batches, or blocks of an open one, were taken back.
     pub fn taken_back(&self) -> u64 {
         self.taken_back.load(Ordering::Relaxed)
     }
@@ -75,6 +75,12 @@ impl Feed {
         }
         // Nobody may listen.
         let _ = self.batches.send(change);
+        self.touch();
+    }
+
+    /// Blocks of the open batch were taken back.
+    pub fn blocks_taken_back(&self) {
+        self.taken_back.fetch_add(1, Ordering::Relaxed);
         self.touch();
     }
 

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use starling_rollup::account::Account;
 use starling_rollup::address::L1Address;
 use starling_rollup::batch::Batch;
+use starling_rollup::block_header::{self, BlockEnd, BlockHeader, BlocksError, SignedHeader};
 use starling_rollup::chain::GENESIS;
+use starling_rollup::data::BatchData;
+use starling_rollup::entry::Entry;
 use starling_rollup::envelope::{EnvelopeError, TransactionId};
 use starling_rollup::rules::Overlay;
 use starling_rollup::state::State;
@@ -16,6 +19,7 @@ use starling_rollup::transaction::{RollupId, SignedTransaction};
 use starling_vm::field::Word;
 
 use super::fate::{Changes, Fate};
+use crate::block::{Block, MAX_INDEX};
 use crate::store::{Scan, Store, StoreError, Table, WriteBatch, number_key, number_of};
 
 mod records;
@@ -63,6 +67,20 @@ fn damaged(what: impl Into<String>, reason: impl ToString) -> JournalError {
 /// An account before a batch; `None` if the batch opened it.
 pub type Undo = (u32, Option<Account>);
 
+/// What a sealed batch holds.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Everything: it can be proven, and its transactions can be tried again.
+    Signed(Batch),
+    /// What L1 has of it: signatures are not posted. It can be executed and not proven.
+    Public {
+        /// The data.
+        data: BatchData,
+        /// The ids of its transactions.
+        ids: Vec<TransactionId>,
+    },
+}
+
 /// A sealed batch and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Sealed {
@@ -78,10 +96,69 @@ pub struct Sealed {
     pub queue_end: u64,
     /// When it was sealed, in seconds since 1970.
     pub sealed_at: u64,
+    /// The slot that its blocks were built for.
+    pub slot: u64,
+    /// Where its blocks end, and the state roots that their headers claim.
+    pub blocks: Vec<BlockEnd>,
+    /// Hash of its last block's header.
+    pub head: [u8; 32],
+    /// That header with its builder's signature, if it is known.
+    pub signed: Option<SignedHeader>,
     /// The accounts that it changed, as they were.
     pub undo: Vec<Undo>,
-    /// The batch.
-    pub batch: Batch,
+    /// What it holds.
+    pub body: Body,
+}
+
+impl Sealed {
+    /// The public data.
+    pub fn data(&self) -> BatchData {
+        match &self.body {
+            Body::Signed(batch) => batch.data(),
+            Body::Public { data, .. } => data.clone(),
+        }
+    }
+
+    /// The queue's entries, each with the gwei that moved.
+    pub fn entries(&self) -> &[(Entry, u64)] {
+        match &self.body {
+            Body::Signed(batch) => &batch.entries,
+            Body::Public { data, .. } => &data.entries,
+        }
+    }
+
+    /// How many signed operations it has.
+    pub fn operations(&self) -> usize {
+        match &self.body {
+            Body::Signed(batch) => batch.transactions.len(),
+            Body::Public { data, .. } => data.records.len(),
+        }
+    }
+
+    /// The batch with all signatures, if they are known.
+    pub fn batch(&self) -> Option<&Batch> {
+        match &self.body {
+            Body::Signed(batch) => Some(batch),
+            Body::Public { .. } => None,
+        }
+    }
+
+    /// The transactions, if their signatures are known.
+    pub fn transactions(&self) -> &[SignedTransaction] {
+        self.batch().map_or(&[], |batch| &batch.transactions)
+    }
+
+    /// The headers of its blocks.
+    ///
+    /// # Arguments
+    /// `parent`: the hash of the last header of the batch before.
+    ///
+    /// # Errors
+    /// When its blocks do not cut its words.
+    pub fn headers(&self, parent: [u8; 32]) -> Result<Vec<BlockHeader>, BlocksError> {
+        let words = self.data().to_words();
+        block_header::headers(parent, self.slot, self.number, &words, &self.blocks)
+    }
 }
 
 /// A proof that has been made.
@@ -116,6 +193,10 @@ pub struct Recovered {
     pub digest: Word,
     /// The queue's next entry after it.
     pub queue_end: u64,
+    /// Hash of its last block's header.
+    pub head: [u8; 32],
+    /// The signed blocks of the batch behind it.
+    pub blocks: Vec<Block>,
     /// Accepted transactions that no batch has.
     pub pool: Vec<SignedTransaction>,
     /// Those of them that were taken back: until which batch is sealed they are tried.
@@ -175,9 +256,9 @@ impl Journal {
         }
         let last = self.store.scan(&Scan::last(Table::Batches))?;
         let last = last.first().and_then(|(key, _)| number_of(key)).unwrap_or(0);
-        let (digest, queue_end, root) = match self.sealed(last)? {
-            Some(sealed) => (sealed.digest, sealed.queue_end, Some(sealed.root)),
-            None => (GENESIS, 0, None),
+        let (digest, queue_end, head, root) = match self.sealed(last)? {
+            Some(sealed) => (sealed.digest, sealed.queue_end, sealed.head, Some(sealed.root)),
+            None => (GENESIS, 0, [0; 32], None),
         };
         let state = State::from_accounts(accounts);
         if root.is_some_and(|root| root != state.root()) {
@@ -202,6 +283,8 @@ impl Journal {
             last,
             digest,
             queue_end,
+            head,
+            blocks: self.blocks((last + 1) * MAX_INDEX, usize::MAX)?,
             pool,
             tried,
             refused,
@@ -297,8 +380,7 @@ impl Journal {
         for (index, account) in after.touched() {
             batch.put(Table::Accounts, index.to_be_bytes(), write_account(account));
         }
-        for (signed, place) in sealed.batch.transactions.iter().zip(0u32..) {
-            let id = self.id(signed);
+        for (id, place) in self.ids(sealed).into_iter().zip(0u32..) {
             let value = [&sealed.number.to_be_bytes()[..], &place.to_be_bytes()].concat();
             batch.put(Table::Transactions, id.0, value);
             batch.delete(Table::Pool, id.0);
@@ -321,12 +403,22 @@ impl Journal {
                 None => batch.delete(Table::Accounts, index.to_be_bytes()),
             }
         }
-        for signed in &sealed.batch.transactions {
-            let id = self.id(signed);
+        for id in self.ids(sealed) {
             batch.delete(Table::Transactions, id.0);
-            batch.put(Table::Pool, id.0, signed.to_bytes());
         }
+        for signed in sealed.transactions() {
+            batch.put(Table::Pool, self.id(signed).0, signed.to_bytes());
+        }
+        self.delete_blocks(&mut batch, sealed.number, u64::MAX / MAX_INDEX)?;
         Ok(self.store.write(batch)?)
+    }
+
+    /// The ids of a batch's transactions.
+    pub fn ids(&self, sealed: &Sealed) -> Vec<TransactionId> {
+        match &sealed.body {
+            Body::Signed(batch) => batch.transactions.iter().map(|signed| self.id(signed)).collect(),
+            Body::Public { ids, .. } => ids.clone(),
+        }
     }
 
     /// The sealed batch with this number.
@@ -352,6 +444,95 @@ impl Journal {
             undo(&mut accounts, &sealed.undo);
         }
         Ok(State::from_accounts(accounts))
+    }
+
+    // BLOCKS
+    // ============================================================================================================
+
+    /// Keeps a signed block.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn keep_block(&self, block: &Block) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::default();
+        batch.put(Table::Blocks, block_key(block.position()), block.to_bytes());
+        Ok(self.store.write(batch)?)
+    }
+
+    /// The signed blocks from a position on, at most `count`.
+    ///
+    /// # Errors
+    /// When the store fails or a record is damaged.
+    pub fn blocks(&self, position: u64, count: usize) -> Result<Vec<Block>, JournalError> {
+        let mut scan = Scan::all(Table::Blocks);
+        scan.after = position.checked_sub(1).map(|before| block_key(before).to_vec());
+        scan.limit = count;
+        let read = |(_, value): &(Vec<u8>, Vec<u8>)| Block::from_bytes(value);
+        let found: Result<Vec<Block>, _> = self.store.scan(&scan)?.iter().map(read).collect();
+        found.map_err(|error| damaged("a block", error))
+    }
+
+    /// Forgets the signed blocks of batches from `first` to `last`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn forget_blocks(&self, first: u64, last: u64) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::default();
+        self.delete_blocks(&mut batch, first, last)?;
+        Ok(self.store.write(batch)?)
+    }
+
+    fn delete_blocks(&self, batch: &mut WriteBatch, first: u64, last: u64) -> Result<(), JournalError> {
+        let mut scan = Scan::all(Table::Blocks);
+        scan.after = (first.saturating_mul(MAX_INDEX)).checked_sub(1).map(|before| block_key(before).to_vec());
+        for (key, _) in self.store.scan(&scan)? {
+            if key.as_slice() >= block_key(last.saturating_add(1).saturating_mul(MAX_INDEX)).as_slice() {
+                break;
+            }
+            batch.delete(Table::Blocks, key);
+        }
+        Ok(())
+    }
+
+    /// Keeps a signed header that was seen, if it is not known, and gives another of its place and signer, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails or a record is damaged.
+    pub fn see_header(&self, signed: &SignedHeader, signer: L1Address) -> Result<Option<SignedHeader>, JournalError> {
+        let header = &signed.header;
+        let mut place = header.slot.to_be_bytes().to_vec();
+        place.extend(header.batch.to_be_bytes());
+        place.extend(header.index.to_be_bytes());
+        place.extend(signer.0);
+        let found = self.store.get(Table::Headers, &place)?;
+        let Some(found) = found else {
+            let mut batch = WriteBatch::default();
+            batch.put(Table::Headers, place, signed.to_bytes());
+            self.store.write(batch)?;
+            return Ok(None);
+        };
+        let found = SignedHeader::from_bytes(&found).map_err(|error| damaged("a header that was seen", error))?;
+        Ok((found.header != *header).then_some(found))
+    }
+
+    /// Forgets the headers of slots before `slot`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn forget_headers(&self, slot: u64) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::default();
+        let mut scan = Scan::all(Table::Headers);
+        scan.limit = 4_096;
+        for (key, _) in self.store.scan(&scan)? {
+            if key.as_slice() >= slot.to_be_bytes().as_slice() {
+                break;
+            }
+            batch.delete(Table::Headers, key);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store.write(batch)?)
     }
 
     // PROOFS
@@ -381,6 +562,13 @@ impl Journal {
         };
         self.store.scan(&scan)?.iter().map(read).collect()
     }
+}
+
+fn block_key(position: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&(position / MAX_INDEX).to_be_bytes());
+    key[8..].copy_from_slice(&((position % MAX_INDEX) as u32).to_be_bytes());
+    key
 }
 
 /// Takes changes back, the accounts opened last first.

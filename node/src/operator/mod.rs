@@ -1,16 +1,19 @@
 //! The operator: orders transactions, seals batches, commits them to L1, proves them, and settles the proofs.
 
+pub mod chain;
 pub mod fate;
 pub mod feed;
 pub mod journal;
 mod outside;
 pub mod process;
+pub mod prover;
 pub mod proving;
 pub mod seeds;
 pub mod sequencer;
 pub mod settler;
 pub mod signing;
 mod take_back;
+pub mod turns;
 
 use starling_vm::field::Word;
 

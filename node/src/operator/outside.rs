@@ -89,7 +89,25 @@ impl Outside {
     /// Forgets a transaction that a batch has.
     pub(super) fn sealed(&mut self, id: &TransactionId) {
         self.tried.remove(id);
+        self.waiting.retain(|(.., waiting), _| waiting != id);
         self.unwritten.fates.remove(id);
+        self.unwritten.gone.retain(|gone| gone != id);
+    }
+
+    /// A signed block has a transaction: it does not wait any more.
+    pub(super) fn applied(&mut self, id: &TransactionId, signed: &SignedTransaction) {
+        self.waiting.remove(&key(*id, signed));
+    }
+
+    /// A transaction that waits.
+    pub(super) fn get(&self, id: &TransactionId, signed: &SignedTransaction) -> Option<&SignedTransaction> {
+        self.waiting.get(&key(*id, signed)).map(|(signed, _)| signed)
+    }
+
+    /// A transaction that waits, by its id alone.
+    pub(super) fn find(&self, id: &TransactionId) -> Option<&SignedTransaction> {
+        let mut all = self.waiting.iter();
+        all.find(|((.., waiting), _)| waiting == id).map(|(_, (signed, _))| signed)
     }
 }
 

@@ -39,6 +39,14 @@ pub enum ProvingError {
     /// The journal lacks a batch.
     #[error("batch {0} is not in the journal")]
     Missing(u64),
+    /// Signatures of the run's transactions are not here.
+    #[error("batches {first} to {last} are known from L1 alone, without the signatures that a proof needs")]
+    Unsigned {
+        /// The first batch.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
     /// The run does not lead where the sealed batches do.
     #[error("the run of batches {first} to {last} leads to another root or digest than the journal has")]
     Diverged {
@@ -75,7 +83,7 @@ impl Run {
         };
         for number in first..=last {
             let sealed = journal.sealed(number)?.ok_or(ProvingError::Missing(number))?;
-            let more = sealed.batch.transactions.len() + sealed.batch.entries.len();
+            let more = sealed.operations() + sealed.entries().len();
             if number > first && run.operations + more > MAX_OPERATIONS {
                 break;
             }
@@ -97,7 +105,8 @@ impl Run {
             digest: head.parent_digest,
             payee,
         };
-        let batches: Vec<Batch> = self.sealed.iter().map(|sealed| sealed.batch.clone()).collect();
+        let batches: Option<Vec<Batch>> = self.sealed.iter().map(|sealed| sealed.batch().cloned()).collect();
+        let batches = batches.ok_or(ProvingError::Unsigned { first, last })?;
         let found = witness(before, &start, &batches).map_err(|error| ProvingError::Witness { first, last, error })?;
         if (found.root, found.digest) != (tail.root, tail.digest) {
             return Err(ProvingError::Diverged { first, last });

@@ -1,31 +1,36 @@
-//! Orders transactions into batches.
+//! Orders transactions into blocks and batches.
 //!
-//! Accepted transactions wait in the pool, on disk too; a batch is filled with the queue's entries and the pool's best
-//! transactions and sealed by size or age. What is sealed is in the journal before anybody hears of it.
+//! Accepted transactions wait in the pool, on disk too. Whoever leads a slot fills a batch with the queue's entries and the pool's best
+//! transactions, block by block, and seals it by size or age; everybody else executes the blocks that the leader signed
+//! ([super::chain]). What is signed or sealed is in the journal before anybody hears of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use starling_rollup::account::Account;
 use starling_rollup::address::Address;
 use starling_rollup::batch::OpenBatch;
-use starling_rollup::chain;
+use starling_rollup::block_header::{BlockEnd, BlockHeader, SignedHeader};
+use starling_rollup::chain::{self, word_bytes};
 use starling_rollup::entry::{ENTRY_WORDS, Entry};
 use starling_rollup::envelope::TransactionId;
+use starling_rollup::l1_key::keccak256;
 use starling_rollup::record::Record;
-use starling_rollup::rules::Refusal;
+use starling_rollup::rules::{Overlay, Refusal};
 use starling_rollup::state::State;
 use starling_rollup::transaction::{Operation, RollupId, SignedTransaction};
 use starling_rollup::tree::Path;
 use starling_vm::field::Word;
 use tokio::sync::Mutex;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::fate::Reason;
 use super::feed::{Feed, Standing};
-use super::journal::{Journal, JournalError, Sealed, undo_of};
+use super::journal::{Body, Journal, JournalError, Sealed, undo_of};
 use super::outside::Outside;
+use super::signing::{Signer, SigningError};
+use crate::block::Block;
 use crate::mempool::{AccountView, Inserted, Mempool, PoolError, recipient_stands};
 
 /// A sequencer that the RPC and the settler share.
@@ -43,12 +48,35 @@ pub struct Sealing {
     pub age: Duration,
 }
 
+/// Who makes the blocks of this chain.
+#[derive(Clone)]
+pub enum Making {
+    /// This node alone, without signatures: one block a batch. For a sequencer that nobody follows.
+    Alone,
+    /// Others: this node executes what they sign.
+    Followed,
+    /// This node in its slots, with the time between two blocks; others in theirs.
+    Signed(Arc<Signer>, Duration),
+}
+
+/// The slot now, and whether this node leads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The slot.
+    pub slot: u64,
+    /// Whether this node makes its blocks now.
+    pub builds: bool,
+}
+
 /// Why the sequencer cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A block is not signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// The batch has fees that nobody can take.
     #[error("the batch's fees cannot be credited to account {account}: {refusal}")]
     Fees {
@@ -79,6 +107,19 @@ pub enum SubmitError {
     },
 }
 
+/// A block of the batch that is being filled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// The number of the word behind its last.
+    pub(super) end: u16,
+    /// Operations up to its end, entries included.
+    pub(super) operations: usize,
+    /// Its header.
+    pub(super) header: BlockHeader,
+    /// With its builder's signature, unless nobody signs.
+    pub(super) signed: Option<SignedHeader>,
+}
+
 /// Where a transaction stands in the sequencer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -86,9 +127,9 @@ pub enum Place {
     Refused(Reason),
     /// Outside the pool, after its batch was taken back.
     Waiting(Reason),
-    /// In the pool, or in the batch that is being filled.
+    /// In the pool, or in the batch that is being filled without signatures.
     Pending,
-    /// In a batch.
+    /// In a batch, or in a signed block of the batch that is being filled.
     Sealed {
         /// The batch.
         batch: u64,
@@ -100,7 +141,6 @@ pub enum Place {
 }
 
 /// The sequencer.
-#[derive(Debug)]
 pub struct Sequencer {
     pub(super) journal: Journal,
     rollup: RollupId,
@@ -112,20 +152,51 @@ pub struct Sequencer {
     pub(super) last: u64,
     pub(super) digest: Word,
     pub(super) queue_end: u64,
+    /// Hash of the last sealed batch's last header.
+    pub(super) head: [u8; 32],
     /// The queue's entries from the first on, as far as they are confirmed.
     pub(super) entries: Vec<Entry>,
+    /// All that L1 has: what other leaders may have taken already.
+    pub(super) known: Vec<Entry>,
     pub(super) pool: Mempool,
     pub(super) outside: Outside,
     pub(super) open: OpenBatch,
     opened: Option<Instant>,
+    /// The blocks of the open batch.
+    pub(super) cuts: Vec<Cut>,
+    /// Places of transactions in them.
+    pub(super) open_places: HashMap<TransactionId, u32>,
+    making: Making,
+    pub(super) turn: Turn,
+    /// A slot in which something else was signed than there is to sign now: nothing more is built in it.
+    lost: Option<u64>,
+    last_cut: Option<Instant>,
+    /// Blocks that were made and not handed out yet.
+    made: Vec<Block>,
+    /// Blocks that stand elsewhere than at the end of the chain, until that comes to them.
+    pub(super) held: Vec<Block>,
+    /// Signed blocks that were taken back since the start.
+    pub(super) revoked: u64,
     pub(super) feed: Feed,
     /// The last batches on L1, committed and proven, as far as they were told.
     pub(super) reached: Option<(u64, u64)>,
     indices: HashMap<[u8; 32], Vec<u32>>,
+    /// Transactions that this node has accepted from users, and that no batch has.
+    own: HashSet<TransactionId>,
 }
 
 /// Accounts as the batch that is being filled leaves them.
 pub(super) struct View<'a>(pub(super) &'a OpenBatch, pub(super) &'a State);
+
+impl std::fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sequencer")
+            .field("last", &self.last)
+            .field("blocks", &self.cuts.len())
+            .field("pool", &self.pool.len())
+            .finish_non_exhaustive()
+    }
+}
 
 impl AccountView for View<'_> {
     fn account(&self, index: u32) -> Option<Account> {
@@ -154,24 +225,55 @@ impl Sequencer {
             fee_address,
             open: OpenBatch::new(&found.state, 0),
             opened: None,
+            cuts: Vec::new(),
+            open_places: HashMap::new(),
+            making: Making::Alone,
+            turn: Turn::default(),
+            lost: None,
+            last_cut: None,
+            made: Vec::new(),
+            // The batch that was being filled: its entries are L1's to say, so it waits for the first look.
+            held: found.blocks,
+            revoked: 0,
             feed: Feed::new(BACKLOG),
             reached: None,
             state: found.state,
             last: found.last,
             digest: found.digest,
             queue_end: found.queue_end,
+            head: found.head,
             entries: Vec::new(),
+            known: Vec::new(),
             pool,
             indices: HashMap::new(),
+            own: HashSet::new(),
         };
+        sequencer.own = found.pool.iter().map(|signed| sequencer.journal.id(signed)).collect();
         for index in 0..sequencer.state.next() as u32 {
             sequencer.learn_index(index);
         }
-        sequencer.retry();
+        if sequencer.held.is_empty() {
+            sequencer.retry();
+        }
         Ok(sequencer)
     }
 
-    fn learn_index(&mut self, index: u32) {
+    /// Says who makes the blocks from now on.
+    pub fn make(&mut self, making: Making) {
+        self.making = making;
+    }
+
+    /// Says which slot it is, and whether this node leads it.
+    pub fn take_turn(&mut self, turn: Turn) {
+        self.turn = turn;
+    }
+
+    /// Takes the blocks that this node has made since the last call.
+    pub fn made(&mut self) -> Vec<Block> {
+        std::mem::take(&mut self.made)
+    }
+
+    pub(super) fn learn_index(&mut self, index: u32) {
         if let Some(account) = self.state.account(index) {
             let known = self.indices.entry(account.address.to_bytes()).or_default();
             if !known.contains(&index) {
@@ -248,15 +350,25 @@ impl Sequencer {
             let entries = self
                 .journal
                 .sealed(batch)?
-                .map_or(0, |sealed| sealed.batch.entries.len() as u32);
+                .map_or(0, |sealed| sealed.entries().len() as u32);
             return Ok(Some(Place::Sealed {
                 batch,
                 position,
                 entries,
             }));
         }
+        if let Some(position) = self.open_places.get(id) {
+            return Ok(Some(Place::Sealed {
+                batch: self.last + 1,
+                position: *position,
+                entries: self.open.batch().entries.len() as u32,
+            }));
+        }
         if let Some(reason) = self.refusal(id)? {
             return Ok(Some(Place::Refused(reason)));
+        }
+        if self.pool.contains(id) {
+            return Ok(Some(Place::Pending));
         }
         let accepted = self.journal.accepted(id)?;
         Ok(accepted.map(|signed| match self.outside_reason(id, &signed) {
@@ -282,6 +394,9 @@ impl Sequencer {
         if let Some((batch, _)) = self.journal.place(id)? {
             return Err(SubmitError::Sealed { batch });
         }
+        if self.open_places.contains_key(id) {
+            return Err(SubmitError::Sealed { batch: self.last + 1 });
+        }
         let view = View(&self.open, &self.state);
         let index = signed.transaction.from;
         let sender = view.account(index).ok_or(Refusal::NoSuchAccount { index })?;
@@ -302,16 +417,56 @@ impl Sequencer {
     /// Why it is not accepted; everything is then as it was.
     pub fn submit(&mut self, signed: SignedTransaction) -> Result<TransactionId, SubmitError> {
         let id = self.journal.id(&signed);
+        if self.pool.contains(&id) && self.journal.accepted(&id)?.is_none() {
+            // Heard of before, and promised to nobody by this node.
+            self.journal.accept(&signed)?;
+            self.own.insert(id);
+            return Ok(id);
+        }
         let planned = self.plan(&id, &signed)?;
-        let evicted = self.evicted(&planned);
-        // What it pushes out goes after it is kept: between the two a restart finds both, and pushes out one of them again.
         self.journal.accept(&signed)?;
+        self.own.insert(id);
+        self.insert(id, signed, planned)
+    }
+
+    /// Takes a transaction that others pass on, whose signature has been verified. It is not kept over a restart: whoever accepted it
+    /// keeps it.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn hear(&mut self, signed: SignedTransaction) -> Result<TransactionId, SubmitError> {
+        let id = self.journal.id(&signed);
+        let planned = self.plan(&id, &signed)?;
+        self.insert(id, signed, planned)
+    }
+
+    fn insert(
+        &mut self,
+        id: TransactionId,
+        signed: SignedTransaction,
+        planned: Inserted,
+    ) -> Result<TransactionId, SubmitError> {
+        // What it pushes out goes after it is kept: between the two a restart finds both, and pushes out one of them again.
+        let evicted = self.evicted(&planned);
         self.supersede(&id, &signed);
         let inserted = self.pool.insert(id, signed, &View(&self.open, &self.state))?;
         self.pushed_out(&inserted, evicted, &id);
         self.write_changes();
         self.outside.untold = true;
         Ok(id)
+    }
+
+    /// At most `count` transactions that this node has accepted and no block has.
+    pub fn pending(&mut self, count: usize) -> Vec<SignedTransaction> {
+        let (pool, outside) = (&self.pool, &self.outside);
+        let open = &self.open_places;
+        self.own
+            .retain(|id| pool.contains(id) || open.contains_key(id) || outside.find(id).is_some());
+        let waiting = self.own.iter().filter_map(|id| pool.get(id));
+        let mut waiting: Vec<SignedTransaction> = waiting.take(count).cloned().collect();
+        // Receivers take them by nonce.
+        waiting.sort_by_key(|signed| (signed.transaction.from, signed.transaction.nonce));
+        waiting
     }
 
     // BATCHES
@@ -324,18 +479,52 @@ impl Sequencer {
         }
     }
 
-    /// Fills the batch and seals it if it is time; the sealed batch's number.
+    /// Takes over all entries that L1 has, confirmed or not: other leaders may take some earlier.
+    pub fn foresee(&mut self, entries: &[Entry]) {
+        if entries != self.known {
+            self.known = entries.to_vec();
+        }
+    }
+
+    /// Fills the batch, block by block, and seals it if it is time; the sealed batch's number.
     ///
     /// # Errors
     /// When the journal fails: the batch is then not sealed, and is tried again.
     pub fn tick(&mut self) -> Result<Option<u64>, SequencerError> {
-        self.fill();
+        let ticked = self.advance();
         self.write_changes();
         // Once a tick, however many came.
         if std::mem::take(&mut self.outside.untold) {
             self.feed.touch();
         }
-        let operations = self.open.batch().entries.len() + self.open.batch().transactions.len();
+        ticked
+    }
+
+    fn advance(&mut self) -> Result<Option<u64>, SequencerError> {
+        match self.making.clone() {
+            Making::Alone => self.fill(),
+            Making::Followed => {
+                self.retry();
+                return Ok(None);
+            }
+            Making::Signed(signer, pace) => {
+                let Turn { slot, builds } = self.turn;
+                if !builds || self.lost == Some(slot) || !self.held_own_blocks_are_back() {
+                    self.retry();
+                    return Ok(None);
+                }
+                // What was built for another slot is complete.
+                if self.cuts.first().is_some_and(|cut| cut.header.slot != slot) {
+                    return self.seal().map(Some);
+                }
+                if self.last_cut.is_none_or(|last| last.elapsed() >= pace) {
+                    let before = self.open.clone();
+                    self.fill();
+                    self.cut_signed(&signer, before)?;
+                }
+            }
+        }
+        let operations = self.operations();
         let old = self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
         if operations == 0 || !(old || operations >= self.sealing.operations) {
             return Ok(None);
@@ -343,10 +532,123 @@ impl Sequencer {
         self.seal().map(Some)
     }
 
+    /// After a restart the blocks of the open batch wait for the first look at L1: until then nothing is built over them.
+    fn held_own_blocks_are_back(&self) -> bool {
+        !self.held.iter().any(|block| block.header().parent == self.tip())
+    }
+
+    /// Operations of the open batch, entries included.
+    pub(super) fn operations(&self) -> usize {
+        self.open.batch().entries.len() + self.open.batch().transactions.len()
+    }
+
+    /// Hash of the last header of the chain.
+    pub fn tip(&self) -> [u8; 32] {
+        self.cuts.last().map_or(self.head, |cut| cut.header.hash())
+    }
+
+    /// The header of a block of all that the open batch has got since the last one; `None` if that is nothing.
+    pub(super) fn next_header(&self) -> Result<Option<(BlockEnd, BlockHeader)>, SequencerError> {
+        let (from, operations) = self
+            .cuts
+            .last()
+            .map_or((1, 0), |cut| (usize::from(cut.end), cut.operations));
+        if self.operations() == operations {
+            return Ok(None);
+        }
+        let account = self.open.batch().fee_account;
+        let words = self.open.batch().data().to_words();
+        let (_, overlay) = self
+            .open
+            .clone()
+            .finish(&self.state)
+            .map_err(|refusal| SequencerError::Fees { account, refusal })?;
+        let bytes: Vec<u8> = words[from..].iter().flat_map(|word| word.to_be_bytes()).collect();
+        let end = BlockEnd {
+            end: words.len() as u16,
+            state: word_bytes(&self.state.root_with(&overlay)),
+        };
+        let header = BlockHeader {
+            slot: self.cuts.first().map_or(self.turn.slot, |cut| cut.header.slot),
+            batch: self.last + 1,
+            index: self.cuts.len() as u32,
+            parent: self.tip(),
+            operations: keccak256(&[&bytes]),
+            state: end.state,
+        };
+        Ok(Some((end, header)))
+    }
+
+    /// Signs and keeps a block of what is new; without a signature the batch is again as it was `before`.
+    fn cut_signed(&mut self, signer: &Signer, before: OpenBatch) -> Result<(), SequencerError> {
+        let Some((end, header)) = self.next_header()? else {
+            return Ok(());
+        };
+        let first = before.batch().transactions.len();
+        let transactions = self.open.batch().transactions[first..].to_vec();
+        let made = signer.sign(header).map_err(SequencerError::Signing).and_then(|signed| {
+            let block = Block {
+                signed,
+                opening: (header.index == 0).then(|| self.opening()),
+                transactions: transactions.clone(),
+            };
+            self.journal.keep_block(&block)?;
+            Ok(block)
+        });
+        let block = match made {
+            Ok(block) => block,
+            Err(error) => {
+                self.open = before;
+                if self.operations() == 0 {
+                    self.opened = None;
+                }
+                for signed in transactions {
+                    self.outside.push(self.journal.id(&signed), signed, self.last);
+                }
+                if matches!(&error, SequencerError::Signing(refused) if refused.is_final()) {
+                    warn!(slot = header.slot, %error, "nothing more is built in this slot");
+                    self.lost = Some(header.slot);
+                    return Ok(());
+                }
+                return Err(error);
+            }
+        };
+        self.last_cut = Some(Instant::now());
+        self.push_cut(end, &block);
+        self.made.push(block);
+        Ok(())
+    }
+
+    fn opening(&self) -> crate::block::Opening {
+        crate::block::Opening {
+            entries: self.open.batch().entries.len() as u16,
+            fee_account: self.open.batch().fee_account,
+        }
+    }
+
+    /// The open batch's operations have grown by a block.
+    pub(super) fn push_cut(&mut self, end: BlockEnd, block: &Block) {
+        let first = self.open.batch().transactions.len() - block.transactions.len();
+        for (signed, place) in block.transactions.iter().zip(first as u32..) {
+            self.open_places.insert(self.journal.id(signed), place);
+        }
+        self.cuts.push(Cut {
+            end: end.end,
+            operations: self.operations(),
+            header: block.signed.header,
+            signed: Some(block.signed),
+        });
+        self.opened.get_or_insert_with(Instant::now);
+        self.outside.untold = true;
+    }
+
     fn fill(&mut self) {
         let room =
             |open: &OpenBatch, limit: usize| open.batch().entries.len() + open.batch().transactions.len() < limit;
         while self.open.batch().transactions.is_empty() && room(&self.open, self.sealing.operations) {
+            if !self.cuts.is_empty() {
+                break;
+            }
             let number = self.queue_end + self.open.batch().entries.len() as u64;
             let Some(entry) = usize::try_from(number).ok().and_then(|at| self.entries.get(at)) else {
                 break;
@@ -359,6 +661,11 @@ impl Sequencer {
         }
         self.retry();
         let fee_account = self.fee_account();
+        // The first block says whose the fees are.
+        let fee_account = match self.cuts.is_empty() {
+            true => fee_account,
+            false => Some(self.open.batch().fee_account),
+        };
         if let Some(index) = fee_account {
             self.open.set_fee_account(index);
         }
@@ -397,7 +704,28 @@ impl Sequencer {
         })
     }
 
-    fn seal(&mut self) -> Result<u64, SequencerError> {
+    /// Closes the open batch if it was built for a slot before `slot`: its builder's time is over. Whether there was one.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn close_before(&mut self, slot: u64) -> Result<bool, SequencerError> {
+        if self.cuts.first().is_none_or(|cut| cut.header.slot >= slot) {
+            return Ok(false);
+        }
+        self.seal().map(|_| true)
+    }
+
+    /// Seals the open batch, which has operations.
+    pub(super) fn seal(&mut self) -> Result<u64, SequencerError> {
+        // Without signatures there is one block a batch, now that it is whole.
+        if let (Making::Alone, Some((end, header))) = (&self.making, self.next_header()?) {
+            self.cuts.push(Cut {
+                end: end.end,
+                operations: self.operations(),
+                header,
+                signed: None,
+            });
+        }
         let account = self.open.batch().fee_account;
         let (batch, overlay) = self
             .open
@@ -405,6 +733,10 @@ impl Sequencer {
             .finish(&self.state)
             .map_err(|refusal| SequencerError::Fees { account, refusal })?;
         let number = self.last + 1;
+        let end = |cut: &Cut| BlockEnd {
+            end: cut.end,
+            state: cut.header.state,
+        };
         let sealed = Sealed {
             number,
             root: self.state.root_with(&overlay),
@@ -412,39 +744,61 @@ impl Sequencer {
             digest: chain::next(&self.digest, &batch.data().to_words(), &self.rollup, number),
             queue_end: self.queue_end + batch.entries.len() as u64,
             sealed_at: now(),
+            slot: self.cuts.first().map_or(0, |cut| cut.header.slot),
+            blocks: self.cuts.iter().map(end).collect(),
+            head: self.tip(),
+            signed: self.cuts.last().and_then(|cut| cut.signed),
             undo: undo_of(&self.state, &overlay),
-            batch,
+            body: Body::Signed(batch),
         };
-        self.journal.seal(&sealed, &overlay)?;
-        self.state.absorb(&overlay);
+        self.put_sealed(&sealed, &overlay)?;
+        Ok(number)
+    }
+
+    /// Takes over a batch that follows the last one.
+    pub(super) fn put_sealed(&mut self, sealed: &Sealed, overlay: &Overlay) -> Result<(), JournalError> {
+        self.journal.seal(sealed, overlay)?;
+        self.state.absorb(overlay);
         for index in overlay.touched().keys() {
             self.learn_index(*index);
         }
-        self.last = number;
+        self.last = sealed.number;
         self.digest = sealed.digest;
         self.queue_end = sealed.queue_end;
-        self.tell(&sealed, Standing::Sealed);
+        self.head = sealed.head;
+        self.tell(sealed, Standing::Sealed);
         self.reopen();
-        for signed in &sealed.batch.transactions {
-            self.outside.sealed(&self.journal.id(signed));
+        for id in self.journal.ids(sealed) {
+            self.own.remove(&id);
+            self.pool.remove(&id);
+            self.outside.sealed(&id);
         }
+        self.sift();
+        self.retry();
+        info!(
+            batch = sealed.number,
+            slot = sealed.slot,
+            blocks = sealed.blocks.len(),
+            entries = sealed.entries().len(),
+            transactions = sealed.operations(),
+            "sealed"
+        );
+        Ok(())
+    }
+
+    /// Looks through the pool after accounts have changed.
+    pub(super) fn sift(&mut self) {
         for unfit in self.pool.revalidate(&View(&self.open, &self.state)) {
             self.keep_out(unfit.id, unfit.signed, Reason::from(&unfit.reason));
         }
-        self.retry();
-        info!(
-            batch = number,
-            entries = sealed.batch.entries.len(),
-            transactions = sealed.batch.transactions.len(),
-            "sealed"
-        );
-        Ok(number)
     }
 
     /// Begins another batch.
     pub(super) fn reopen(&mut self) {
         self.open = OpenBatch::new(&self.state, 0);
         self.opened = None;
+        self.cuts.clear();
+        self.open_places.clear();
         self.outside.changed = true;
     }
 
@@ -456,7 +810,7 @@ impl Sequencer {
     }
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -1,30 +1,39 @@
-//! Carries sealed batches to L1: commits them in order, has runs of them proven, sends the proofs, settles.
+//! Follows L1: takes its batches over, commits ours when it is our turn, clears away what is overdue, brings seeds and evidence.
 //!
 //! What is to be done follows from what L1 says and what the journal holds, each time anew: there is no other memory, so that a
-//! crash, a lost answer or a reorganisation at any point leads to the same next step.
+//! crash, a lost answer or a reorganisation at any point leads to the same next step. Proving is [super::prover]'s.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use starling_air::settlement::sections;
-use starling_rollup::block_header::BlockEnd;
-use starling_rollup::chain::word_bytes;
-use starling_rollup::schedule::Clock;
-use starling_rollup::state::State;
-use starling_rollup::transaction::RollupId;
-use tokio::sync::watch;
+use starling_p2p::Handle;
+use starling_p2p::conduct::Offence;
+use starling_p2p::request::{Request, Response};
+use starling_rollup::address::L1Address;
+use starling_rollup::transaction::{RollupId, SignedTransaction};
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::journal::{Journal, JournalError, StoredProof};
-use super::proving::{ProvingError, Run};
+use super::chain::{Adopted, Commit, Garbage};
+use super::journal::{Journal, JournalError};
+use super::prover::{Policy, Prover};
+use super::proving::ProvingError;
 use super::seeds;
-use super::sequencer::{Sequencer, SequencerError, SharedSequencer};
+use super::sequencer::{Sequencer, SequencerError, SharedSequencer, Turn};
+use super::signing::Signer;
+use super::turns::{self, SharedTurns, Turns, lock};
+use crate::batch_body::BatchBody;
+use crate::gossip::Evidence;
 use crate::l1::follow::Follower;
-use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
+use crate::l1::rollup::{Constants, Progress, Rollup};
 use crate::l1::staking::Staking;
 use crate::l1::{L1, L1Error, Receipt};
 use crate::metrics::Metrics;
+use crate::rebuild::commits;
+use crate::store::StoreError;
 
 /// Why settling stopped.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +50,27 @@ pub enum SettleError {
     /// The sequencer failed.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
-    /// L1 has a batch that the journal has not.
+    /// A proven batch is not what this program makes of its data.
     #[error(
-        "L1 has batch {number}, which this data folder does not: restore the folder, or wait until the batch is pruned and \
-         rebuild with `starling node rebuild`"
+        "batch {number} is proven on L1, and this program cannot execute it ({garbage}): use the version that the rollup was \
+         deployed with"
     )]
-    UnknownBatch {
+    Proven {
         /// The batch.
         number: u64,
+        /// What is wrong.
+        garbage: Garbage,
+    },
+    /// The record of what was signed cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The lock of the machine's provers cannot be had.
+    #[error("the provers' lock {path}: {source}; change `prover.lock`")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
     },
     /// The proof does not split into the sections that L1 takes.
     #[error("the proof of batches {first} to {last} cannot be sent: {reason}")]
@@ -84,8 +106,14 @@ pub struct Status {
     pub proven: u64,
     /// Whether a proof is being made.
     pub proving: bool,
-    /// The last error of L1 that is being retried.
+    /// The last error of L1 that is being retried, or the batch on L1 that keeps everybody waiting.
     pub trouble: Option<String>,
+    /// The slot now.
+    pub slot: u64,
+    /// Who builds it, if that is known.
+    pub builder: Option<L1Address>,
+    /// Whether that is this node.
+    pub building: bool,
     /// Gas of commits, by batch.
     pub commits: Vec<Spent>,
     /// Gas of proofs, by their last batch.
@@ -104,7 +132,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    fn new(batch: u64, receipts: &[Receipt]) -> Self {
+    pub(super) fn new(batch: u64, receipts: &[Receipt]) -> Self {
         Self {
             batch,
             transactions: receipts.len() as u64,
@@ -113,26 +141,68 @@ impl Spent {
     }
 }
 
+/// What this node does on L1 beside following it.
+#[derive(Clone, Default)]
+pub struct Duties {
+    /// Signs blocks and commits: a validator's.
+    pub signer: Option<Arc<Signer>>,
+    /// Commits whatever is sealed whenever L1 lets it, without being a validator that signs: for a chain that nobody follows.
+    pub alone: bool,
+    /// Prunes what is overdue, brings seeds, reports evidence. All of it costs gas.
+    pub keeps_order: bool,
+    /// No commit while so many operations wait for a proof: more than the provers can do before the deadline cost the bond.
+    pub backlog: usize,
+    /// The network, to ask for batches.
+    pub network: Option<Handle>,
+}
+
+/// Operations that wait for a proof, at most, if nothing else is said: two proofs' worth.
+pub const BACKLOG: usize = 1_024;
+
+/// The last part of a slot in which no block is made: what is signed then may come too late for the next leader.
+const HAND_OVER: Duration = Duration::from_millis(300);
+
+/// The first part of a slot in which its leader still takes the blocks of the one before.
+const TAKE_OVER: Duration = Duration::from_millis(400);
+
+/// How long validators wait for each other with what all of them may do.
+const STAGGER: Duration = Duration::from_millis(1_500);
+
+/// What all validators may do, and one is enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Help {
+    /// Committing a batch.
+    Commit(u64),
+    /// Pruning from a batch on.
+    Prune(u64),
+    /// Bringing the seed of the epoch behind this one.
+    Seed(u64),
+}
+
 /// Settles one rollup's batches.
 pub struct Settler {
     l1: Arc<dyn L1>,
     rollup: RollupId,
     constants: Constants,
-    clock: Clock,
     journal: Journal,
     sequencer: SharedSequencer,
     follower: Follower,
     confirmations: u64,
     status: watch::Sender<Status>,
     metrics: Metrics,
-    /// The state after the last proven batch, kept while it is that.
-    proven: Option<(u64, Arc<State>)>,
+    turns: SharedTurns,
+    duties: Duties,
+    prover: Prover,
+    evidence: Option<mpsc::Receiver<Evidence>>,
+    reported: BTreeSet<L1Address>,
     /// The epoch whose successor's seed is on L1.
     seeded: Option<u64>,
+    /// Since when there is something to do that all validators may do.
+    waiting_since: HashMap<Help, Instant>,
 }
 
 impl Settler {
-    /// A settler of the batches that `sequencer` seals.
+    /// A settler of the batches that `sequencer` seals, alone on its chain; [Settler::take_on] gives it other duties.
     ///
     /// # Errors
     /// When L1 does not answer, or the rollup there runs another kernel.
@@ -149,26 +219,71 @@ impl Settler {
         if constants.kernel != starling_rollup::kernel::program().hash() {
             return Err(SettleError::OtherKernel);
         }
-        let clock = Staking::new(&*l1, constants.staking).constants().await?.clock;
+        let staking = Staking::new(&*l1, constants.staking).constants().await?;
+        let turns: SharedTurns = Arc::new(Mutex::new(Turns::new(staking, deployed)));
+        let prover = Prover {
+            l1: l1.clone(),
+            rollup,
+            constants,
+            journal: journal.clone(),
+            sequencer: sequencer.clone(),
+            status: status.clone(),
+            metrics: Metrics::default(),
+            policy: Policy::default(),
+            turns: turns.clone(),
+            outbox: None,
+            proven: None,
+        };
         Ok(Self {
             l1,
             rollup,
             constants,
-            clock,
             journal,
             sequencer,
             follower: Follower::new(deployed),
             confirmations,
             status,
             metrics: Metrics::default(),
-            proven: None,
+            turns,
+            duties: Duties {
+                alone: true,
+                keeps_order: true,
+                backlog: BACKLOG,
+                ..Duties::default()
+            },
+            prover,
+            evidence: None,
+            reported: BTreeSet::new(),
             seeded: None,
+            waiting_since: HashMap::new(),
         })
     }
 
     /// Counts in `metrics` from now on.
     pub fn count_in(&mut self, metrics: Metrics) {
+        self.prover.metrics = metrics.clone();
         self.metrics = metrics;
+    }
+
+    /// Takes on a node's duties.
+    pub fn take_on(&mut self, duties: Duties, policy: Policy) {
+        self.duties = duties;
+        self.prover.policy = policy;
+    }
+
+    /// Reports the evidence that comes from here.
+    pub fn report_from(&mut self, evidence: mpsc::Receiver<Evidence>) {
+        self.evidence = Some(evidence);
+    }
+
+    /// The schedule, as this settler keeps it up to date.
+    pub fn turns(&self) -> SharedTurns {
+        self.turns.clone()
+    }
+
+    /// The prover, to run beside [Settler::run].
+    pub fn prover(&self) -> Prover {
+        self.prover.clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut Status)) {
@@ -180,15 +295,19 @@ impl Settler {
         Rollup::new(&*self.l1, self.rollup.contract)
     }
 
-    /// Follows L1 and does what is to be done, until something happens that waiting does not mend.
+    fn staking(&self) -> Staking<'_> {
+        Staking::new(&*self.l1, self.constants.staking)
+    }
+
+    /// Follows L1 and does what is to be done, proofs apart, until something happens that waiting does not mend.
     ///
     /// # Errors
     /// What cannot be mended.
     pub async fn run(&mut self, pause: Duration) -> Result<(), SettleError> {
         loop {
-            match self.step().await {
-                Ok(true) => {}
-                Ok(false) => sleep(pause).await,
+            match self.follow().await {
+                Ok((true, _)) => {}
+                Ok((false, _)) => sleep(pause).await,
                 Err(SettleError::L1(error)) => {
                     // A refusal may be of the past, too: L1 moved between the look and the call.
                     warn!(%error, "L1");
@@ -204,11 +323,20 @@ impl Settler {
         }
     }
 
-    /// One look, and at most one thing done; whether there may be more to do at once.
+    /// One look, and at most one thing done, proofs included; whether there may be more to do at once.
     ///
     /// # Errors
     /// When something fails.
     pub async fn step(&mut self) -> Result<bool, SettleError> {
+        let (done, progress) = self.follow().await?;
+        Ok(done || self.prover.step(&progress).await?)
+    }
+
+    /// One look, and at most one thing done, proofs apart; whether there may be more to do at once, and what L1 has.
+    ///
+    /// # Errors
+    /// When something fails.
+    pub async fn follow(&mut self) -> Result<(bool, Progress), SettleError> {
         let contract = Rollup::new(&*self.l1, self.rollup.contract);
         let look = self.follower.look(&*self.l1, &contract).await?;
         let progress = contract.progress().await?;
@@ -217,181 +345,328 @@ impl Settler {
         }
         if look.reorganised {
             warn!(head = look.head, "L1 was reorganised");
+            self.seeded = None;
         }
+        let head = self.l1.block(look.head).await?;
+        let head = head.ok_or_else(|| L1Error::History(format!("block {} is gone while it is read", look.head)))?;
+        let staking = Staking::new(&*self.l1, self.constants.staking);
+        turns::look(&self.turns, &staking, &head, look.reorganised).await?;
         self.tell_sequencer(&progress, look.head).await?;
+        let stalled = self.take_over(&progress).await?;
+        self.tell_turn(stalled.is_some(), &progress).await?;
         let sealed = self.sequencer.lock().await.last();
         self.change(|status| {
             status.l1_block = look.head;
             status.sealed = sealed;
-            status.committed = progress.committed;
-            status.proven = progress.proven;
-            status.trouble = None;
+            status.committed = progress.committed.min(sealed);
+            status.proven = progress.proven.min(sealed);
+            status.trouble.clone_from(&stalled);
         });
         // After the status, which whoever hears of it will ask for.
         self.sequencer
             .lock()
             .await
-            .reached(progress.committed, progress.proven)?;
-        if progress.committed > sealed {
-            return Err(SettleError::UnknownBatch { number: sealed + 1 });
+            .reached(progress.committed.min(sealed), progress.proven.min(sealed))?;
+        if self.duties.keeps_order && self.prune(&progress, head.timestamp).await? {
+            return Ok((true, progress));
         }
-        if progress.committed < sealed && self.may_commit(&progress).await? {
-            return self.commit(progress.committed + 1, look.head).await.map(|()| true);
+        if stalled.is_none() && self.commit_next(&progress).await? {
+            return Ok((true, progress));
         }
-        if progress.proven < progress.committed {
-            return self.settle(&progress).await.map(|()| true);
+        if self.duties.keeps_order {
+            self.report().await?;
+            self.bring_seed(&head).await?;
         }
-        self.bring_seed(look.head).await.map(|()| false)
+        Ok((false, progress))
     }
 
-    /// Brings the next epoch's seed, once it is time.
-    async fn bring_seed(&mut self, head: u64) -> Result<(), SettleError> {
-        let Some(head) = self.l1.block(head).await? else {
-            return Ok(());
-        };
-        let epoch = self.clock.epoch_of(self.clock.slot_at(head.timestamp));
-        if self.seeded == Some(epoch) {
-            return Ok(());
-        }
-        let staking = Staking::new(&*self.l1, self.constants.staking);
-        let brought = match seeds::bring(&*self.l1, &staking, &self.clock, &head).await {
-            // Somebody else was faster, or L1 moved on.
-            Err(L1Error::Reverted { .. }) => Ok(false),
-            other => other,
-        }?;
-        if brought || staking.seed(epoch + 1).await?.is_some() {
-            self.seeded = Some(epoch);
-        }
-        Ok(())
-    }
-
-    /// Hands confirmed entries to the sequencer, and takes back batches that build on entries that L1 has no more.
+    /// Hands the queue's entries to the sequencer, and takes back batches that build on entries that L1 has no more.
     async fn tell_sequencer(&mut self, progress: &Progress, head: u64) -> Result<(), SettleError> {
         let confirmed = head.saturating_sub(self.confirmations);
         let mut sequencer = self.sequencer.lock().await;
         sequencer.take_back_unless(progress.committed, |number, entry| {
             self.follower.entry(number) == Some(entry)
         })?;
+        let all: Vec<_> = self.follower.entries(head).copied().collect();
         let entries: Vec<_> = self.follower.entries(confirmed).copied().collect();
+        sequencer.foresee(&all);
         sequencer.learn(&entries);
+        sequencer.apply_held()?;
         Ok(())
     }
 
-    /// Whether it is this operator's turn.
-    async fn may_commit(&self, progress: &Progress) -> Result<bool, SettleError> {
-        let staking = Staking::new(&*self.l1, self.constants.staking);
-        Ok(staking.may_commit(self.l1.sender(), progress.quiet_since).await?)
-    }
+    // WHAT L1 HAS
+    // ============================================================================================================
 
-    /// Commits the batch with this number, which L1 does not have.
-    async fn commit(&mut self, number: u64, head: u64) -> Result<(), SettleError> {
-        let missing = SettleError::UnknownBatch { number };
-        let sealed = self.journal.sealed(number)?.ok_or(missing)?;
-        let parent = self.contract().batch(number - 1).await?.digest;
-        if parent != sealed.parent_digest {
-            return Err(SettleError::UnknownBatch { number: number - 1 });
+    /// Takes L1's batches over where the chain has others or none; what keeps it from that, if something does.
+    async fn take_over(&mut self, progress: &Progress) -> Result<Option<String>, SettleError> {
+        let commits = commits(self.follower.events());
+        let last = commits.last_key_value().map_or(0, |(number, _)| *number);
+        if last != progress.committed {
+            // L1 moved on between the two questions.
+            return Ok(None);
         }
-        let words = sealed.batch.data().to_words();
-        let now = self.l1.block(head).await?.map_or(0, |block| block.timestamp);
-        let slot = self.clock.slot_at(now);
-        let blocks = [BlockEnd {
-            end: words.len() as u16,
-            state: word_bytes(&sealed.root),
-        }];
-        let bond = self.constants.bond;
-        let receipt = self.contract().commit(&parent, slot, &blocks, &words, bond).await?;
-        info!(batch = number, gas = receipt.gas, words = words.len(), "committed");
-        self.metrics.l1_gas.inc_by(receipt.gas);
-        self.change(|status| status.commits.push(Spent::new(number, &[receipt])));
-        Ok(())
-    }
-
-    /// Proves the batches from the last proven one on and settles the proof.
-    async fn settle(&mut self, progress: &Progress) -> Result<(), SettleError> {
-        let first = progress.proven + 1;
-        let before = self.state_after(progress.proven).await?;
-        let proof = match self.stored_proof(first, progress.committed)? {
-            Some(proof) => proof,
-            None => self.prove(first, progress.committed, before.clone()).await?,
-        };
-        let run = Run::choose(&self.journal, first, proof.last)?;
-        let statement = run.statement(&before, &self.rollup, proof.payee)?;
-        let verifier = Verifier::new(&*self.l1, self.constants.verifier);
-        let mut receipts = Vec::new();
-        if !verifier.is_proven(&statement).await? {
-            let sections = sections(&statement, &proof.bytes).map_err(|error| SettleError::Proof {
-                first,
-                last: proof.last,
-                reason: error.to_string(),
-            })?;
-            receipts = verifier.submit(&statement, &sections).await?;
+        let mut first = last + 1;
+        let own = self.sequencer.lock().await.last();
+        // The digest of a batch covers all before it: the last one that is the same settles the rest.
+        while first > 1 {
+            let number = first - 1;
+            if number <= own + 1 {
+                let on_l1 = self.contract().batch(number).await?;
+                let mut sequencer = self.sequencer.lock().await;
+                if sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
+                    break;
+                }
+            }
+            first = number;
         }
-        receipts.push(self.contract().prove(proof.last, &proof.root, proof.payee).await?);
-        let spent = Spent::new(proof.last, &receipts);
-        info!(first, last = proof.last, gas = spent.gas, root = %super::hex_word(&proof.root), "settled");
-        self.metrics.l1_gas.inc_by(spent.gas);
-        self.change(|status| status.proofs.push(spent));
-        Ok(())
-    }
-
-    /// A proof in the journal that starts at `first`, ends at most at `last`, and is of the batches as they are now.
-    fn stored_proof(&self, first: u64, last: u64) -> Result<Option<StoredProof>, SettleError> {
-        for proof in self.journal.proofs(first)?.into_iter().rev() {
-            let fits = proof.first == first && proof.last <= last;
-            if fits
-                && self
-                    .journal
-                    .sealed(proof.last)?
-                    .is_some_and(|sealed| sealed.root == proof.root)
+        for number in first..=last {
+            let transaction = commits.get(&number).copied();
+            let missing = || L1Error::History(format!("batch {number} is not among the rollup's events"));
+            let transaction = transaction.ok_or_else(missing)?;
+            let on_l1 = self.contract().batch(number).await?;
+            let sent = self.contract().commit_sent(transaction).await?;
+            let commit = Commit {
+                number,
+                digest: on_l1.digest,
+                head: on_l1.head,
+                slot: sent.slot,
+                blocks: sent.blocks,
+                words: sent.words,
+            };
+            let proven = number <= progress.proven;
+            let mut adopted = self.sequencer.lock().await.adopt(&commit, Vec::new(), proven)?;
+            if let (Adopted::Unsigned(_), Some(network)) = (&adopted, &self.duties.network)
+                && let Some(given) = ask_for(network, &commit, &self.rollup).await
             {
-                return Ok(Some(proof));
+                adopted = self.sequencer.lock().await.adopt(&commit, given, proven)?;
+            }
+            match adopted {
+                Adopted::Done => {}
+                Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
+                Adopted::Garbage(garbage) => {
+                    return Ok(Some(format!(
+                        "batch {number} on L1 can never be proven ({garbage}): it is pruned at its deadline"
+                    )));
+                }
+                Adopted::Unsigned(missing) => {
+                    return Ok(Some(format!(
+                        "batch {number} on L1 has {missing} transactions whose signatures nobody shows: nothing is built until \
+                         it is proven, pruned, or they come"
+                    )));
+                }
             }
         }
         Ok(None)
     }
 
-    async fn prove(&mut self, first: u64, last: u64, before: Arc<State>) -> Result<StoredProof, SettleError> {
-        let run = Run::choose(&self.journal, first, last)?;
-        let (rollup, payee) = (self.rollup, self.l1.sender());
-        info!(first, last = run.last, operations = run.operations, "proving");
-        self.change(|status| status.proving = true);
-        let done = tokio::task::spawn_blocking(move || run.prove(&before, &rollup, payee)).await;
-        self.change(|status| status.proving = false);
-        let proof = done.map_err(|error| SettleError::Ended(error.to_string()))??;
-        info!(
-            first,
-            last = proof.last,
-            rows = proof.rows,
-            ms = proof.prove_ms,
-            bytes = proof.bytes.len(),
-            "proven"
-        );
-        self.metrics.proof_seconds.observe(proof.prove_ms as f64 / 1_000.0);
-        self.journal.keep_proof(&proof)?;
-        Ok(proof)
+    /// Tells the sequencer which slot it is, and whether to build in it.
+    async fn tell_turn(&mut self, stalled: bool, progress: &Progress) -> Result<(), SettleError> {
+        let (slot, builder, passed, left) = {
+            let turns = lock(&self.turns);
+            let slot = turns.slot().unwrap_or(0);
+            (slot, turns.builder(slot), turns.passed(), turns.left())
+        };
+        let mine = self.duties.signer.as_ref().is_some_and(|signer| builder == Some(signer.address()));
+        let in_time = left.is_some_and(|left| left > HAND_OVER) && passed.is_some_and(|passed| passed > TAKE_OVER);
+        let mut sequencer = self.sequencer.lock().await;
+        let room = self.duties.alone || sequencer.unproven(progress.proven)? < 2 * self.duties.backlog;
+        let builds = self.duties.alone || (mine && in_time && !stalled && room);
+        sequencer.take_turn(Turn { slot, builds });
+        drop(sequencer);
+        self.change(|status| {
+            status.slot = slot;
+            status.builder = builder;
+            status.building = builds;
+        });
+        Ok(())
     }
 
-    async fn state_after(&mut self, number: u64) -> Result<Arc<State>, SettleError> {
-        if let Some((at, state)) = &self.proven
-            && *at == number
-        {
-            return Ok(state.clone());
-        }
-        let state = {
-            let sequencer = self.sequencer.lock().await;
-            self.journal.rewind(sequencer.state(), sequencer.last(), number)?
+    // COMMITS
+    // ============================================================================================================
+
+    /// Commits the first sealed batch that L1 has not, if it is our turn; whether it was.
+    async fn commit_next(&mut self, progress: &Progress) -> Result<bool, SettleError> {
+        let Some(me) = self.committer() else {
+            return Ok(false);
         };
-        let root = self.contract().root(number).await?;
-        if root.is_some_and(|root| root != state.root()) {
-            let found = super::hex_word(&state.root());
-            return Err(SettleError::L1(L1Error::History(format!(
-                "the proven root of batch {number} is not the journal's, {found}"
-            ))));
+        let slot = lock(&self.turns).slot().unwrap_or(0);
+        let sealed = {
+            let mut sequencer = self.sequencer.lock().await;
+            if sequencer.last() == progress.committed && !self.duties.alone {
+                sequencer.close_before(slot)?;
+            }
+            if sequencer.last() <= progress.committed {
+                return Ok(false);
+            }
+            self.journal.sealed(progress.committed + 1)?
+        };
+        let number = progress.committed + 1;
+        let Some(sealed) = sealed else {
+            return Ok(false);
+        };
+        if !self.staking().may_commit(me, progress.quiet_since).await? || sealed.slot > slot {
+            return Ok(false);
         }
-        let state = Arc::new(state);
-        self.proven = Some((number, state.clone()));
-        Ok(state)
+        let parent = self.contract().batch(number - 1).await?;
+        if parent.digest != sealed.parent_digest {
+            // L1 has moved on: the next look says where to.
+            return Ok(false);
+        }
+        let headers = sealed
+            .headers(parent.head)
+            .map_err(|error| L1Error::History(format!("batch {number}: {error}")))?;
+        if headers.last().map(|header| header.hash()) != Some(sealed.head) {
+            return Ok(false);
+        }
+        if let Some(signer) = &self.duties.signer {
+            // It may land in the next slot.
+            for slot in [slot, slot + 1] {
+                if !signer.allows_commit(slot, number, &headers)? {
+                    return Ok(false);
+                }
+            }
+            let leads = lock(&self.turns).builder(slot) == Some(me);
+            if !leads && !self.my_turn_to_help(Help::Commit(number), me, slot) {
+                return Ok(false);
+            }
+        }
+        let waiting = self.sequencer.lock().await.unproven_to(progress.proven, progress.committed)?;
+        if waiting > 0 && waiting + sealed.operations() > self.duties.backlog {
+            return Ok(false);
+        }
+        let words = sealed.data().to_words();
+        let bond = self.constants.bond;
+        let receipt = self
+            .contract()
+            .commit(&sealed.parent_digest, sealed.slot, &sealed.blocks, &words, bond)
+            .await?;
+        self.waiting_since.remove(&Help::Commit(number));
+        info!(batch = number, slot, built = sealed.slot, gas = receipt.gas, words = words.len(), "committed");
+        self.metrics.l1_gas.inc_by(receipt.gas);
+        self.change(|status| status.commits.push(Spent::new(number, &[receipt])));
+        Ok(true)
     }
+
+    /// Who commits, if this node does.
+    fn committer(&self) -> Option<L1Address> {
+        match &self.duties.signer {
+            Some(signer) => Some(signer.address()),
+            None => self.duties.alone.then(|| self.l1.sender()),
+        }
+    }
+
+    /// Whether those before us in the slot's order have had their time to do what all of us may.
+    fn my_turn_to_help(&mut self, what: Help, me: L1Address, slot: u64) -> bool {
+        if self.duties.alone {
+            return true;
+        }
+        let rank = lock(&self.turns).rank(&me, slot).unwrap_or(u64::from(me.0[19] % 8));
+        if self.waiting_since.len() > 64 {
+            self.waiting_since.clear();
+        }
+        let since = self.waiting_since.entry(what).or_insert_with(Instant::now);
+        since.elapsed() >= STAGGER * rank.min(64) as u32
+    }
+
+    // ORDER
+    // ============================================================================================================
+
+    /// Prunes unproven batches past their deadline, if nobody else does.
+    async fn prune(&mut self, progress: &Progress, time: u64) -> Result<bool, SettleError> {
+        if progress.proven >= progress.committed {
+            return Ok(false);
+        }
+        let number = progress.proven + 1;
+        let first = self.contract().batch(number).await?;
+        // A proof that is on its way is better than a prune: some seconds are left to it.
+        let grace = self.constants.prove_window / 10;
+        if time <= first.committed_at + self.constants.prove_window + grace {
+            return Ok(false);
+        }
+        let slot = lock(&self.turns).slot().unwrap_or(0);
+        if !self.my_turn_to_help(Help::Prune(number), self.l1.sender(), slot) {
+            return Ok(false);
+        }
+        let receipt = match self.contract().prune().await {
+            // Somebody else was faster.
+            Err(L1Error::Reverted { .. }) => return Ok(false),
+            other => other?,
+        };
+        warn!(first = number, last = progress.committed, gas = receipt.gas, "pruned");
+        self.waiting_since.remove(&Help::Prune(number));
+        Ok(true)
+    }
+
+    /// Reports a piece of evidence, if there is one.
+    async fn report(&mut self) -> Result<(), SettleError> {
+        let Some(evidence) = self.evidence.as_mut().and_then(|evidence| evidence.try_recv().ok()) else {
+            return Ok(());
+        };
+        let Ok(guilty) = evidence.guilty(&self.rollup) else {
+            return Ok(());
+        };
+        if !self.reported.insert(guilty) {
+            return Ok(());
+        }
+        let slot = lock(&self.turns).slot().unwrap_or(0);
+        let rank = lock(&self.turns).rank(&self.l1.sender(), slot).unwrap_or(0);
+        sleep(STAGGER * rank.min(16) as u32).await;
+        match self.staking().report_equivocation(&evidence.one, &evidence.other).await {
+            Ok(receipt) => warn!(%guilty, gas = receipt.gas, "equivocation is reported"),
+            // Somebody else was faster, or it is too late.
+            Err(L1Error::Reverted { error, .. }) => info!(%guilty, error, "equivocation is not taken"),
+            Err(error) => {
+                self.reported.remove(&guilty);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the next epoch's seed, once it is time.
+    async fn bring_seed(&mut self, head: &crate::l1::Block) -> Result<(), SettleError> {
+        let clock = *lock(&self.turns).clock();
+        let slot = clock.slot_at(head.timestamp);
+        let epoch = clock.epoch_of(slot);
+        if self.seeded == Some(epoch) || !self.my_turn_to_help(Help::Seed(epoch), self.l1.sender(), slot) {
+            return Ok(());
+        }
+        let staking = Staking::new(&*self.l1, self.constants.staking);
+        let brought = match seeds::bring(&*self.l1, &staking, &clock, head).await {
+            // Somebody else was faster, or L1 moved on.
+            Err(L1Error::Reverted { .. }) => Ok(false),
+            other => other,
+        }?;
+        if brought || staking.seed(epoch + 1).await?.is_some() {
+            self.seeded = Some(epoch);
+            self.waiting_since.remove(&Help::Seed(epoch));
+        }
+        Ok(())
+    }
+}
+
+/// A batch's signed transactions from a peer, all signatures verified; `None` if nobody has them.
+async fn ask_for(network: &Handle, commit: &Commit, rollup: &RollupId) -> Option<Vec<SignedTransaction>> {
+    let (peer, response) = network.request_any(Request::Batch { number: commit.number }).await.ok()?;
+    let Response::Found(bytes) = response else {
+        return None;
+    };
+    let word = rollup.word();
+    let words = commit.words.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let body = BatchBody::from_bytes(&bytes).ok()?;
+        let batch = body.batch?;
+        let same = batch.data().to_words() == words;
+        let valid = batch.transactions.iter().all(|signed| signed.verify(&word).is_ok());
+        (same && valid).then_some(batch.transactions)
+    });
+    let checked = checked.await.ok().flatten();
+    if checked.is_none() {
+        // Of another chain than L1's, it may be: not a lie for certain, and of no use.
+        let _ = network.note(peer, Offence::OverQuota).await;
+    }
+    checked
 }
 
 /// A lock that a sequencer is shared by.

@@ -6,12 +6,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use starling_rollup::address::L1Address;
 use starling_rollup::block_header::{BlockHeader, SignedHeader};
 use starling_rollup::l1_key::{L1Key, L1SignatureError};
 use starling_rollup::transaction::RollupId;
 
 use crate::l1::hex;
-use crate::store::{Store, StoreError, Table, WriteBatch};
+use crate::store::{Scan, Store, StoreError, Table, WriteBatch};
 
 /// Why a header is not signed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,13 @@ pub enum SigningError {
     /// The key cannot sign this hash.
     #[error(transparent)]
     Signature(#[from] L1SignatureError),
+}
+
+impl SigningError {
+    /// Whether trying again cannot help: something else was signed.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Contradiction { .. } | Self::Over { .. })
+    }
 }
 
 /// An operator's key and what it has signed.
@@ -115,5 +123,31 @@ impl Signer {
         // On disk when it returns.
         self.store.write(batch)?;
         Ok(header.sign(&self.rollup, &self.key)?)
+    }
+
+    /// Whose signatures these are.
+    pub fn address(&self) -> L1Address {
+        self.key.address()
+    }
+
+    /// Whether committing a batch with these headers in `slot` would contradict what was signed for it: each signed header of the
+    /// slot and the batch must stand in the commit, or the stake is lost.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn allows_commit(&self, slot: u64, batch: u64, headers: &[BlockHeader]) -> Result<bool, StoreError> {
+        let mut prefix = slot.to_be_bytes().to_vec();
+        prefix.extend(batch.to_be_bytes());
+        let scan = Scan {
+            prefix,
+            ..Scan::all(Table::Signed)
+        };
+        let stands = |(key, hash): &(Vec<u8>, Vec<u8>)| {
+            let index = key.last_chunk::<4>().map(|index| u32::from_be_bytes(*index));
+            headers
+                .iter()
+                .any(|header| Some(header.index) == index && header.hash().as_slice() == hash.as_slice())
+        };
+        Ok(self.store.scan(&scan)?.iter().all(stands))
     }
 }

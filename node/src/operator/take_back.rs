@@ -1,4 +1,4 @@
-//! Batches that L1's queue no longer bears out are taken back.
+//! Batches that L1 no longer bears out are taken back.
 
 use starling_rollup::entry::Entry;
 use tracing::warn;
@@ -22,46 +22,62 @@ impl Sequencer {
             let Some(sealed) = self.journal.sealed(number)? else {
                 break;
             };
-            let first = sealed.queue_end - sealed.batch.entries.len() as u64;
-            let mut entries = (first..).zip(&sealed.batch.entries);
+            let first = sealed.queue_end - sealed.entries().len() as u64;
+            let mut entries = (first..).zip(sealed.entries());
             if !entries.all(|(at, (entry, _))| stands(at, entry)) {
                 break;
             }
             sound = number;
         }
-        let mut again = Vec::new();
-        let open = self.open.batch();
-        let mut entries = (self.queue_end..).zip(&open.entries);
+        let mut entries = (self.queue_end..).zip(&self.open.batch().entries);
         let open_stands = entries.all(|(at, (entry, _))| stands(at, entry));
         if sound == self.last && open_stands {
             return Ok(());
         }
-        again.extend(open.transactions.iter().cloned());
+        self.take_back_to(sound, "L1's queue is another now")?;
+        self.entries.clear();
+        self.retry();
+        Ok(())
+    }
+
+    /// Takes back the open batch and the sealed ones above `sound`. Their transactions wait outside the pool, and so does all
+    /// that was in it; [Sequencer::retry] must follow once the chain is as it is to be.
+    pub(super) fn take_back_to(&mut self, sound: u64, why: &str) -> Result<(), SequencerError> {
+        let mut again = self.open.batch().transactions.clone();
+        if self.cuts.iter().any(|cut| cut.signed.is_some()) {
+            warn!(batch = self.last + 1, blocks = self.cuts.len(), why, "signed blocks are taken back");
+            self.revoked += self.cuts.len() as u64;
+            self.journal.forget_blocks(self.last + 1, u64::MAX)?;
+            self.feed.blocks_taken_back();
+        }
         while self.last > sound {
             let Some(sealed) = self.journal.sealed(self.last)? else {
                 break;
             };
-            warn!(batch = self.last, "taken back: L1's queue is another now");
+            warn!(batch = self.last, why, "taken back");
+            let before = match self.last - 1 {
+                0 => None,
+                number => self.journal.sealed(number)?,
+            };
             let state = self.journal.rewind(&self.state, self.last, self.last - 1)?;
             self.journal.unseal(&sealed)?;
             self.tell(&sealed, Standing::TakenBack);
             self.state = state;
             self.last -= 1;
             self.digest = sealed.parent_digest;
-            self.queue_end = sealed.queue_end - sealed.batch.entries.len() as u64;
-            again.extend(sealed.batch.transactions);
+            self.queue_end = sealed.queue_end - sealed.entries().len() as u64;
+            self.head = before.map_or([0; 32], |before| before.head);
+            again.extend(sealed.transactions().iter().cloned());
         }
         if let Some((committed, proven)) = &mut self.reached {
             (*committed, *proven) = ((*committed).min(sound), (*proven).min(sound));
         }
-        self.entries.clear();
         // From the lowest nonce on: what waits may have to stand behind what comes back.
         again.extend(self.pool.take_all());
         for signed in again {
             self.outside.push(self.journal.id(&signed), signed, self.last);
         }
         self.reopen();
-        self.retry();
         Ok(())
     }
 }

@@ -16,8 +16,8 @@ pub enum Stage {
     Waiting,
     /// Accepted and on the operator's disk.
     Pending,
-    /// In a batch that is not on L1 yet.
-    Sealed,
+    /// In a signed block, or in a batch that is not on L1 yet: the leader's word, revocable.
+    Soft,
     /// In a batch whose data is on L1.
     Committed,
     /// In a batch whose proof L1 has verified.
@@ -134,8 +134,20 @@ pub struct NodeStatus {
     pub accounts: u64,
     /// State root after the last sealed batch.
     pub root: String,
-    /// What is wrong with L1, while it is.
+    /// What is wrong with L1, while it is, or the batch there that keeps everybody waiting.
     pub trouble: Option<String>,
+    /// The slot now, and who builds its blocks, if that is known.
+    pub slot: u64,
+    /// See `slot`.
+    pub builder: Option<String>,
+    /// Whether this node builds them.
+    pub building: bool,
+    /// Signed blocks behind the last sealed batch: soft, revocable.
+    pub open_blocks: usize,
+    /// Signed blocks that were taken back since the node started.
+    pub revoked_blocks: u64,
+    /// The node's peers; null without a network.
+    pub peers: Option<u64>,
 }
 
 /// An element of `starling_proofs`.

@@ -39,7 +39,7 @@ impl From<&BatchChange> for BatchEvent {
             number: change.number,
             stage: match change.standing {
                 Standing::TakenBack => Stage::Unknown,
-                Standing::Sealed => Stage::Sealed,
+                Standing::Sealed => Stage::Soft,
                 Standing::Committed => Stage::Committed,
                 Standing::Proven => Stage::Proven,
             },

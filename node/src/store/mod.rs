@@ -35,7 +35,7 @@ pub use redb_store::RedbStore;
 pub use sled_store::SledStore;
 
 /// Version of what the tables hold. A store of another version is not opened.
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
 
 /// Where the version stands, in [Table::Meta].
 const FORMAT_KEY: &[u8] = b"format";
@@ -50,8 +50,8 @@ pub enum Table {
     Meta,
     /// Sealed batches by number.
     Batches,
-    /// What L1 says of a commit, by batch number.
-    Commits,
+    /// Signed blocks, by batch number and the block's number in it (four big-endian bytes).
+    Blocks,
     /// Proofs and proven roots, by the number of the last batch they cover.
     Proofs,
     /// Transaction id: batch number and place in it.
@@ -60,8 +60,8 @@ pub enum Table {
     Pool,
     /// Account index (four big-endian bytes): the account.
     Accounts,
-    /// L1 block number: hash and parent, as far back as a reorg may reach.
-    L1Blocks,
+    /// Signed headers that were seen for slots of which evidence is still taken, by slot, batch, index and hash.
+    Headers,
     /// What this operator has signed, by (slot, height), written before it is sent.
     Signed,
     /// What became of accepted transactions that no batch has, by id.
@@ -73,12 +73,12 @@ impl Table {
     pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Batches,
-        Self::Commits,
+        Self::Blocks,
         Self::Proofs,
         Self::Transactions,
         Self::Pool,
         Self::Accounts,
-        Self::L1Blocks,
+        Self::Headers,
         Self::Signed,
         Self::Fates,
     ];
@@ -88,12 +88,12 @@ impl Table {
         match self {
             Self::Meta => "meta",
             Self::Batches => "batches",
-            Self::Commits => "commits",
+            Self::Blocks => "blocks",
             Self::Proofs => "proofs",
             Self::Transactions => "transactions",
             Self::Pool => "pool",
             Self::Accounts => "accounts",
-            Self::L1Blocks => "l1_blocks",
+            Self::Headers => "headers",
             Self::Signed => "signed",
             Self::Fates => "fates",
         }

@@ -64,7 +64,7 @@ async fn an_operator_killed_at_any_stage_loses_nothing() {
         async move {
             rpc.transaction(id)
                 .await
-                .is_ok_and(|status| status.stage == Stage::Sealed)
+                .is_ok_and(|status| status.stage == Stage::Soft)
         }
     };
     let id = ids[0].clone();
@@ -168,7 +168,7 @@ async fn a_reorganisation_that_drops_a_deposit_takes_batches_back() {
                 .rpc
                 .transaction(id.clone())
                 .await
-                .is_ok_and(|status| status.stage >= Stage::Sealed)
+                .is_ok_and(|status| status.stage >= Stage::Soft)
         })
         .await;
     let committed = world.progress().await.committed;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use starling_node::operator::fate::{Cause, Changes, Fate, Reason};
-use starling_node::operator::journal::{Journal, JournalError, Sealed, StoredProof};
+use starling_node::operator::journal::{Body, Journal, JournalError, Sealed, StoredProof};
 use starling_node::store::{self, Backend, Options, Scan, Store, Table, WriteBatch, number_key};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::batch::OpenBatch;
+use starling_rollup::block_header::BlockEnd;
 use starling_rollup::chain;
 use starling_rollup::entry::{Entry, Kind};
 use starling_rollup::state::State;
@@ -124,9 +125,16 @@ impl Chain {
                 .keys()
                 .map(|index| (*index, state.account(*index).copied()))
                 .collect(),
-            batch,
+            slot: number,
+            blocks: vec![BlockEnd {
+                end: batch.data().to_words().len() as u16,
+                state: [number as u8; 32],
+            }],
+            head: [number as u8; 32],
+            signed: None,
+            body: Body::Signed(batch),
         };
-        for signed in &sealed.batch.transactions {
+        for signed in sealed.transactions() {
             self.journal.accept(signed).unwrap();
         }
         self.journal.seal(&sealed, &after).unwrap();
@@ -177,12 +185,7 @@ fn round_trip(backend: Backend, batches: &Batches) {
         chain.sealed.pop();
         chain.states.pop();
         chain.check();
-        let ids: Vec<_> = sealed
-            .batch
-            .transactions
-            .iter()
-            .map(|signed| chain.journal.id(signed))
-            .collect();
+        let ids = chain.journal.ids(&sealed);
         for id in &ids {
             assert!(chain.journal.accepted(id).unwrap().is_some(), "it waits again");
             assert_eq!(chain.journal.place(id).unwrap(), None);
@@ -238,12 +241,12 @@ fn proofs_and_places_survive_a_restart() {
         assert_eq!(journal.proofs(0).unwrap(), kept);
         assert_eq!(journal.proofs(2).unwrap(), kept[1..]);
         assert!(journal.proofs(3).unwrap().is_empty());
-        for (signed, place) in sealed[1].batch.transactions.iter().zip(0..) {
+        for (signed, place) in sealed[1].transactions().iter().zip(0..) {
             let id = journal.id(signed);
             assert_eq!(journal.place(&id).unwrap(), Some((2, place)));
             assert!(journal.accepted(&id).unwrap().is_none());
         }
-        assert_eq!(sealed[1].batch.transactions.len(), 2);
+        assert_eq!(sealed[1].transactions().len(), 2);
         assert!(journal.sealed(3).unwrap().is_none());
         // A batch that is taken back takes its proof with it.
         journal.unseal(&sealed[1]).unwrap();
@@ -266,7 +269,7 @@ fn damage_is_told_and_named() {
         chain.seal(&[10_000, 20_000], &[]);
         chain.seal(&[500], &[(0, 1, 7)]);
         chain.journal.keep_proof(&proof(2, &chain)).unwrap();
-        let sealed = chain.sealed[1].batch.transactions[0].clone();
+        let sealed = chain.sealed[1].transactions()[0].clone();
         let mut waiting = sealed.clone();
         waiting.transaction.nonce = 1;
         chain.journal.accept(&waiting).unwrap();

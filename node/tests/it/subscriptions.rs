@@ -161,7 +161,7 @@ async fn every_stage_is_told_forward_and_backward() {
     local.reached(0, 0).await;
     local.sequencer.lock().await.learn(&entries(2));
     assert_eq!(local.tick().await, Some(1));
-    let event = expect(1, Stage::Sealed).await;
+    let event = expect(1, Stage::Soft).await;
     let batch = client.batch(1).await.unwrap().unwrap();
     assert_eq!((event.root, event.digest), (batch.root, batch.digest));
 
@@ -178,8 +178,8 @@ async fn every_stage_is_told_forward_and_backward() {
     if now.stage == Stage::Pending {
         now = told().await;
     }
-    assert_eq!((now.stage, now.batch, now.position), (Stage::Sealed, Some(2), Some(1)));
-    expect(2, Stage::Sealed).await;
+    assert_eq!((now.stage, now.batch, now.position), (Stage::Soft, Some(2), Some(1)));
+    expect(2, Stage::Soft).await;
     local.reached(1, 1).await;
     expect(1, Stage::Committed).await;
     expect(1, Stage::Proven).await;
@@ -188,9 +188,9 @@ async fn every_stage_is_told_forward_and_backward() {
     assert_eq!(told().await.stage, Stage::Committed);
     // L1 takes the commits back, and then the entry of batch 2.
     local.reached(0, 0).await;
-    expect(1, Stage::Sealed).await;
-    expect(2, Stage::Sealed).await;
-    assert_eq!(told().await.stage, Stage::Sealed);
+    expect(1, Stage::Soft).await;
+    expect(2, Stage::Soft).await;
+    assert_eq!(told().await.stage, Stage::Soft);
     let before = client.batch(2).await.unwrap().unwrap();
     let cut = |at, _: &Entry| at < 2;
     local.sequencer.lock().await.take_back_unless(0, cut).unwrap();
@@ -198,9 +198,9 @@ async fn every_stage_is_told_forward_and_backward() {
     assert_eq!((event.root, event.digest), (before.root, before.digest));
     assert_eq!(told().await.stage, Stage::Pending);
     assert_eq!(local.tick().await, Some(2));
-    expect(2, Stage::Sealed).await;
+    expect(2, Stage::Soft).await;
     let now = told().await;
-    assert_eq!((now.stage, now.batch, now.position), (Stage::Sealed, Some(2), Some(0)));
+    assert_eq!((now.stage, now.batch, now.position), (Stage::Soft, Some(2), Some(0)));
     local.reached(2, 2).await;
     for (number, stage) in [
         (1, Stage::Committed),
@@ -447,7 +447,7 @@ async fn an_operators_batch_is_followed_until_it_is_proven() {
         }
     }
     let stages: Vec<Stage> = events.iter().map(|event| event.stage).collect();
-    assert_eq!(stages, [Stage::Sealed, Stage::Committed, Stage::Proven]);
+    assert_eq!(stages, [Stage::Soft, Stage::Committed, Stage::Proven]);
     let found = client.batch(batch).await.unwrap().unwrap();
     let root = world.contract().root(batch).await.unwrap();
     assert_eq!(root.map(|root| hex_word(&root)), Some(found.root.clone()));

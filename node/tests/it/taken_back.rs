@@ -60,7 +60,7 @@ async fn what_a_reorganisation_makes_impossible_says_why() {
     let kept = world.transfer(&operator, 1, 2, 20).await.unwrap();
     world
         .until("both are in a batch", async || {
-            status(&operator, &lost).await["stage"] == "sealed" && status(&operator, &kept).await["stage"] == "sealed"
+            status(&operator, &lost).await["stage"] == "soft" && status(&operator, &kept).await["stage"] == "soft"
         })
         .await;
     world.anvil("anvil_dropAllTransactions", json!([])).await;

@@ -165,7 +165,7 @@ async fn money_goes_in_around_and_out() {
     let sent = answer(
         folder,
         &[
-            &["transfer", "--to", "1", "--amount", "250", "--wait", "sealed"][..],
+            &["transfer", "--to", "1", "--amount", "250", "--wait", "soft"][..],
             &send,
         ]
         .concat(),
@@ -186,7 +186,7 @@ async fn money_goes_in_around_and_out() {
     world.anvil("evm_setAutomine", json!([false])).await;
     let recipient = L1Address([0x99; 20]);
     let to = recipient.to_string();
-    let withdraw = ["withdraw", "--to", &to, "--amount", "400", "--wait", "sealed"];
+    let withdraw = ["withdraw", "--to", &to, "--amount", "400", "--wait", "soft"];
     let withdrawn = answer(folder, &[&withdraw[..], &send].concat());
     let id = withdrawn["transaction"].as_str().unwrap();
     let claim = [

@@ -4,10 +4,13 @@ use starling_rollup::account::Account;
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::batch::Batch;
 use starling_rollup::batch_file::BatchFileError;
+use starling_rollup::block_header::{BLOCK_BYTES, SignedHeader, decode_blocks, encode_blocks};
 use starling_rollup::chain::word_bytes;
+use starling_rollup::data::BatchData;
+use starling_rollup::envelope::TransactionId;
 use starling_vm::field::Word;
 
-use super::{Sealed, StoredProof};
+use super::{Body, Sealed, StoredProof};
 
 const ACCOUNT_BYTES: usize = 44;
 
@@ -35,13 +38,30 @@ pub(super) fn write_sealed(sealed: &Sealed) -> Vec<u8> {
     }
     bytes.extend(sealed.queue_end.to_be_bytes());
     bytes.extend(sealed.sealed_at.to_be_bytes());
+    bytes.extend(sealed.slot.to_be_bytes());
+    bytes.extend(sealed.head);
+    bytes.push(u8::from(sealed.signed.is_some()));
+    bytes.extend(sealed.signed.iter().flat_map(SignedHeader::to_bytes));
+    bytes.extend((sealed.blocks.len() as u32).to_be_bytes());
+    bytes.extend(encode_blocks(&sealed.blocks));
     bytes.extend((sealed.undo.len() as u32).to_be_bytes());
     for (index, before) in &sealed.undo {
         bytes.extend(index.to_be_bytes());
         bytes.push(u8::from(before.is_some()));
         bytes.extend(before.as_ref().map_or(vec![0; ACCOUNT_BYTES], write_account));
     }
-    bytes.extend(sealed.batch.to_bytes());
+    match &sealed.body {
+        Body::Signed(batch) => {
+            bytes.push(0);
+            bytes.extend(batch.to_bytes());
+        }
+        Body::Public { data, ids } => {
+            bytes.push(1);
+            bytes.extend((ids.len() as u32).to_be_bytes());
+            bytes.extend(ids.iter().flat_map(|id| id.0));
+            bytes.extend(data.to_words().iter().flat_map(|word| word.to_be_bytes()));
+        }
+    }
     bytes
 }
 
@@ -57,6 +77,21 @@ pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
     let (root, parent_digest, digest) = (word()?, word()?, word()?);
     let queue_end = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
     let sealed_at = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+    let slot = u64::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+    let head: [u8; 32] = take(&mut rest).ok_or_else(short)?;
+    let [known] = take(&mut rest).ok_or_else(short)?;
+    let signed = match known {
+        0 => None,
+        _ => {
+            let bytes: [u8; SignedHeader::BYTES] = take(&mut rest).ok_or_else(short)?;
+            Some(SignedHeader::from_bytes(&bytes).map_err(|error| error.to_string())?)
+        }
+    };
+    let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?) as usize;
+    let blocks = rest
+        .split_off(..count.saturating_mul(BLOCK_BYTES))
+        .ok_or_else(short)?;
+    let blocks = decode_blocks(blocks).map_err(|error| error.to_string())?;
     let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
     let mut undo = Vec::new();
     for _ in 0..count {
@@ -69,7 +104,25 @@ pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
         };
         undo.push((index, before));
     }
-    let batch = Batch::from_bytes(rest).map_err(|error: BatchFileError| error.to_string())?;
+    let [kind] = take(&mut rest).ok_or_else(short)?;
+    let body = match kind {
+        0 => Body::Signed(Batch::from_bytes(rest).map_err(|error: BatchFileError| error.to_string())?),
+        1 => {
+            let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+            let mut ids = Vec::new();
+            for _ in 0..count {
+                ids.push(TransactionId(take(&mut rest).ok_or_else(short)?));
+            }
+            let (words, left) = rest.as_chunks::<8>();
+            if !left.is_empty() {
+                return Err("its words are cut off".to_owned());
+            }
+            let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
+            let data = BatchData::from_words(&words).map_err(|error| error.to_string())?;
+            Body::Public { data, ids }
+        }
+        other => return Err(format!("its kind is {other}")),
+    };
     Ok(Sealed {
         number,
         root,
@@ -77,8 +130,12 @@ pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
         digest,
         queue_end,
         sealed_at,
+        slot,
+        blocks,
+        head,
+        signed,
         undo,
-        batch,
+        body,
     })
 }
 

@@ -22,7 +22,7 @@ fn batch(number: u64) -> WriteBatch {
     let mut batch = WriteBatch::default();
     let value = |salt: u64| vec![(number * 31 + salt) as u8; length(number, salt)];
     batch.put(Table::Batches, store::number_key(number), value(1));
-    batch.put(Table::Commits, store::number_key(number), value(2));
+    batch.put(Table::Blocks, store::number_key(number), value(2));
     for place in 0..20u64 {
         let id = blake3::hash(&[store::number_key(number), store::number_key(place)].concat());
         batch.put(Table::Transactions, id.as_bytes(), store::number_key(number));
@@ -44,14 +44,14 @@ fn head(store: &dyn Store) -> u64 {
 fn expect_whole(store: &dyn Store) -> u64 {
     let head = head(store);
     for number in 1..=head {
-        for (table, salt) in [(Table::Batches, 1), (Table::Commits, 2)] {
+        for (table, salt) in [(Table::Batches, 1), (Table::Blocks, 2)] {
             let value = store.get(table, &store::number_key(number)).unwrap().unwrap();
             assert_eq!(value.len(), length(number, salt), "{table:?} {number}");
         }
     }
     let count = |table| store.scan(&Scan::all(table)).unwrap().len() as u64;
     assert_eq!(count(Table::Batches), head);
-    assert_eq!(count(Table::Commits), head);
+    assert_eq!(count(Table::Blocks), head);
     assert_eq!(count(Table::Transactions), 20 * head);
     assert_eq!(count(Table::Pool), u64::from(head > 0));
     head

@@ -1,0 +1,538 @@
+//! The node's side of the network: judges what others pass on, passes on its own, answers what it is asked.
+//!
+//! One task reads the network's events. What takes long, checking signatures above all, runs beside it, so many at once and no more;
+//! what finds no place waits in the network's bounded queues. A message is accepted if every honest node accepts it, rejected if no
+//! honest node sends it, and ignored otherwise.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use starling_p2p::conduct::Offence;
+use starling_p2p::events::{PeerInfo, Responder};
+use starling_p2p::message::{Message, MessageId, Verdict};
+use starling_p2p::request::{Refusal, Request, Response};
+use starling_p2p::status::{Head, Heads};
+use starling_p2p::{Event, Events, Handle, PeerId};
+use starling_rollup::address::L1Address;
+use starling_rollup::chain::word_bytes;
+use starling_rollup::transaction::{RollupId, SignedTransaction};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, info, warn};
+
+use crate::batch_body::BatchBody;
+use crate::block::{Block, MAX_INDEX};
+use crate::gossip::{Evidence, ProofNotice};
+use crate::mempool::PoolError;
+use crate::operator::chain::{ReceiveError, Received};
+use crate::operator::journal::Journal;
+use crate::operator::sequencer::{SharedSequencer, SubmitError};
+use crate::operator::settler::Status;
+use crate::operator::turns::{SharedTurns, lock};
+
+/// Signature checks at once: as many as there are cores is enough, and a few wait in line.
+const CHECKS: usize = 4;
+
+/// Transactions that came before the one that their sender's nonce needs.
+const EARLY: usize = 4_096;
+
+/// How long those wait.
+const EARLY_TIME: Duration = Duration::from_secs(10);
+
+/// Time between two rounds in which accepted transactions that no block has are passed on again.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// Transactions of one such round.
+const AGAIN_COUNT: usize = 256;
+
+/// Slots whose signed headers are remembered, to find equivocation.
+const HEADER_SLOTS: u64 = 64;
+
+/// Blocks asked for at once.
+const BLOCKS: u32 = 64;
+
+/// What the node's parts hand to the network.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A transaction that was accepted here.
+    Transaction(Box<SignedTransaction>),
+    /// A block that was made here.
+    Block(Box<Block>),
+    /// A proof that was made here.
+    Proof(ProofNotice),
+}
+
+/// The way to the network. What does not fit is dropped: transactions are passed on again, blocks are asked for.
+pub type Outbox = mpsc::Sender<Outgoing>;
+
+/// Answers for accounts, operations and proofs: bodies as light nodes read them.
+#[async_trait]
+pub trait Answers: Send + Sync + 'static {
+    /// The body that answers a request, if this node has what is asked for.
+    async fn answer(&self, request: Request) -> Option<Vec<u8>>;
+}
+
+/// The parts that the network's task works with.
+pub struct Parts {
+    /// The network.
+    pub handle: Handle,
+    /// Its events.
+    pub events: Events,
+    /// The rollup.
+    pub rollup: RollupId,
+    /// The chain.
+    pub sequencer: SharedSequencer,
+    /// The journal.
+    pub journal: Journal,
+    /// The schedule.
+    pub turns: SharedTurns,
+    /// How far the node has come.
+    pub status: watch::Receiver<Status>,
+    /// What is to be sent.
+    pub outgoing: mpsc::Receiver<Outgoing>,
+    /// Where evidence goes that is to be reported on L1.
+    pub evidence: mpsc::Sender<Evidence>,
+    /// Answers for accounts, operations and proofs.
+    pub answers: Option<Arc<dyn Answers>>,
+}
+
+/// What the checks beside the task share.
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    rollup: RollupId,
+    sequencer: SharedSequencer,
+    journal: Journal,
+    turns: SharedTurns,
+    evidence: mpsc::Sender<Evidence>,
+    answers: Option<Arc<dyn Answers>>,
+    early: Arc<tokio::sync::Mutex<Early>>,
+    checks: Arc<Semaphore>,
+    /// One block after the other: their order is the chain's.
+    blocks: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Verified transactions whose sender's nonce has not come so far.
+#[derive(Default)]
+struct Early {
+    waiting: HashMap<(u32, u32), SignedTransaction>,
+    order: VecDeque<(Instant, (u32, u32))>,
+}
+
+impl Early {
+    fn push(&mut self, signed: SignedTransaction) {
+        let key = (signed.transaction.from, signed.transaction.nonce);
+        let old = |(at, _): &(Instant, (u32, u32))| at.elapsed() > EARLY_TIME;
+        while self.order.front().is_some_and(old) || self.order.len() >= EARLY {
+            if let Some((_, key)) = self.order.pop_front() {
+                self.waiting.remove(&key);
+            }
+        }
+        if self.waiting.insert(key, signed).is_none() {
+            self.order.push_back((Instant::now(), key));
+        }
+    }
+
+    fn take(&mut self, from: u32, nonce: u32) -> Option<SignedTransaction> {
+        self.waiting.remove(&(from, nonce))
+    }
+}
+
+/// Runs the node's side of the network until the network ends.
+pub async fn run(parts: Parts) {
+    let Parts {
+        handle,
+        mut events,
+        rollup,
+        sequencer,
+        journal,
+        turns,
+        mut status,
+        mut outgoing,
+        evidence,
+        answers,
+    } = parts;
+    let shared = Shared {
+        handle: handle.clone(),
+        rollup,
+        sequencer,
+        journal,
+        turns,
+        evidence,
+        answers,
+        early: Arc::default(),
+        checks: Arc::new(Semaphore::new(CHECKS)),
+        blocks: Arc::default(),
+    };
+    let mut again = interval(AGAIN);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heads = interval(Duration::from_secs(1));
+    heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => shared.handle_event(event).await,
+                None => return,
+            },
+            Some(outgoing) = outgoing.recv() => shared.send(outgoing).await,
+            _ = heads.tick() => {
+                let status = status.borrow_and_update().clone();
+                shared.tell_heads(&status).await;
+            }
+            _ = again.tick() => {
+                let shared = shared.clone();
+                tokio::spawn(async move { shared.send_again().await });
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn handle_event(&self, event: Event) {
+        match event {
+            Event::Message { id, from, message } => {
+                let Ok(permit) = self.checks.clone().acquire_owned().await else {
+                    return;
+                };
+                let shared = self.clone();
+                tokio::spawn(async move {
+                    let verdict = shared.judge(from, message).await;
+                    drop(permit);
+                    shared.report(id, verdict).await;
+                });
+            }
+            Event::Request { request, responder, .. } => {
+                let shared = self.clone();
+                tokio::spawn(async move { shared.answer(request, responder).await });
+            }
+            Event::Peer(peer) => {
+                let shared = self.clone();
+                tokio::spawn(async move { shared.meet(&peer).await });
+            }
+            Event::Gone(_) => {}
+        }
+    }
+
+    async fn report(&self, id: MessageId, verdict: Verdict) {
+        // It may have waited too long.
+        let _ = self.handle.report(id, verdict).await;
+    }
+
+    async fn judge(&self, from: PeerId, message: Message) -> Verdict {
+        match message {
+            Message::Transaction(signed) => self.judge_transaction(*signed).await,
+            Message::Block(bytes) => match Block::from_bytes(&bytes) {
+                Ok(block) => self.judge_block(from, block).await,
+                Err(_) => Verdict::Reject,
+            },
+            Message::Evidence(bytes) => match Evidence::from_bytes(&bytes) {
+                Ok(evidence) => self.judge_evidence(evidence),
+                Err(_) => Verdict::Reject,
+            },
+            Message::Proof(bytes) => match ProofNotice::from_bytes(&bytes) {
+                Ok(notice) => self.judge_proof(from, notice).await,
+                Err(_) => Verdict::Reject,
+            },
+        }
+    }
+
+    // TRANSACTIONS
+    // ============================================================================================================
+
+    async fn judge_transaction(&self, signed: SignedTransaction) -> Verdict {
+        let early = match self.sequencer.lock().await.check(&signed) {
+            Ok(_) => false,
+            // It may be that only the order is wrong.
+            Err(SubmitError::Pool(PoolError::NonceGap { .. })) => true,
+            Err(_) => return Verdict::Ignore,
+        };
+        let word = self.rollup.word();
+        let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
+        let signed = match checked {
+            Ok(Ok(signed)) => signed,
+            Ok(Err(_)) => return Verdict::Reject,
+            Err(_) => return Verdict::Ignore,
+        };
+        if early {
+            self.early.lock().await.push(signed);
+            return Verdict::Accept;
+        }
+        let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
+        if self.sequencer.lock().await.hear(signed).is_err() {
+            return Verdict::Ignore;
+        }
+        self.follow_up(from, nonce).await;
+        Verdict::Accept
+    }
+
+    /// Takes the transactions that waited for this one.
+    async fn follow_up(&self, from: u32, nonce: u32) {
+        let mut next = nonce.checked_add(1);
+        while let Some(nonce) = next
+            && let Some(signed) = self.early.lock().await.take(from, nonce)
+            && self.sequencer.lock().await.hear(signed).is_ok()
+        {
+            next = nonce.checked_add(1);
+        }
+    }
+
+    // BLOCKS
+    // ============================================================================================================
+
+    async fn judge_block(&self, from: PeerId, block: Block) -> Verdict {
+        let header = *block.header();
+        let Ok(signer) = block.signer(&self.rollup) else {
+            return Verdict::Reject;
+        };
+        let (known, builder, slot) = {
+            let turns = lock(&self.turns);
+            (turns.is_validator(&signer), turns.builder(header.slot), turns.slot())
+        };
+        if !known {
+            // L1 may be behind here; whoever signs without a stake is nobody's leader.
+            return Verdict::Ignore;
+        }
+        let near = |slot: u64| (slot.saturating_sub(HEADER_SLOTS)..=slot + 1).contains(&header.slot);
+        if !slot.is_some_and(near) {
+            return Verdict::Ignore;
+        }
+        if let Some(evidence) = self.look_for_equivocation(&block, signer).await {
+            self.accuse(evidence).await;
+            return Verdict::Ignore;
+        }
+        let recent = slot.is_some_and(|slot| header.slot + 2 >= slot && header.slot <= slot + 1);
+        if builder != Some(signer) || !recent {
+            return Verdict::Ignore;
+        }
+        match self.take_block(block).await {
+            Ok(Received::Applied | Received::Early) => Verdict::Accept,
+            Ok(Received::Known) => Verdict::Ignore,
+            Ok(Received::Elsewhere) => {
+                let shared = self.clone();
+                tokio::spawn(async move { shared.catch_up(from).await });
+                Verdict::Accept
+            }
+            Err(ReceiveError::Fault(fault)) => {
+                warn!(%signer, slot = header.slot, batch = header.batch, index = header.index, %fault, "a block cannot be executed");
+                Verdict::Reject
+            }
+            Err(ReceiveError::Sequencer(error)) => {
+                warn!(%error, "a block is not taken");
+                Verdict::Ignore
+            }
+        }
+    }
+
+    /// Verifies a block's transactions and executes it.
+    async fn take_block(&self, block: Block) -> Result<Received, ReceiveError> {
+        let _in_order = self.blocks.lock().await;
+        let unknown: Vec<SignedTransaction> = {
+            let sequencer = self.sequencer.lock().await;
+            if sequencer.knows_block(&block) {
+                return Ok(Received::Known);
+            }
+            let all = block.transactions.iter();
+            all.filter(|signed| !sequencer.has_verified(signed)).cloned().collect()
+        };
+        let word = self.rollup.word();
+        let checked = tokio::task::spawn_blocking(move || {
+            unknown.iter().enumerate().find_map(|(number, signed)| {
+                let refusal = signed.verify(&word).err()?;
+                Some((number, starling_rollup::rules::Refusal::Signature(refusal)))
+            })
+        });
+        if let Ok(Some((number, refusal))) = checked.await {
+            return Err(crate::operator::chain::BlockFault::Refused { number, refusal }.into());
+        }
+        self.sequencer.lock().await.receive(&block)
+    }
+
+    async fn look_for_equivocation(&self, block: &Block, signer: L1Address) -> Option<Evidence> {
+        let (journal, signed) = (self.journal.clone(), block.signed);
+        let seen = tokio::task::spawn_blocking(move || journal.see_header(&signed, signer)).await;
+        let other = seen.ok()?.ok()??;
+        Evidence::new(block.signed, other).ok()
+    }
+
+    /// Tells everybody, L1 included.
+    async fn accuse(&self, evidence: Evidence) {
+        if let Ok(guilty) = evidence.guilty(&self.rollup) {
+            warn!(%guilty, slot = evidence.one.header.slot, "a validator has signed two blocks for one place");
+        }
+        let _ = self.evidence.try_send(evidence);
+        let _ = self.handle.publish(Message::Evidence(evidence.to_bytes())).await;
+    }
+
+    /// Asks a peer for the blocks behind the end of our chain.
+    async fn catch_up(&self, peer: PeerId) {
+        let first = match self.sequencer.lock().await.tip_position() {
+            Some((position, _)) => position + 1,
+            None => MAX_INDEX,
+        };
+        // The batch may be over, and the next one begun.
+        for first in [first, (first / MAX_INDEX + 1) * MAX_INDEX] {
+            let request = Request::BlocksByRange { first, count: BLOCKS };
+            let Ok(Response::Blocks(blocks)) = self.handle.request(peer, request).await else {
+                continue;
+            };
+            for bytes in blocks {
+                let Ok(block) = Block::from_bytes(&bytes) else {
+                    let _ = self.handle.note(peer, Offence::Malformed).await;
+                    return;
+                };
+                let signer = block.signer(&self.rollup).ok();
+                let slot = block.header().slot;
+                let (leads, validator) = {
+                    let turns = lock(&self.turns);
+                    (
+                        turns.builder(slot) == signer && signer.is_some(),
+                        signer.is_some_and(|signer| turns.is_validator(&signer)),
+                    )
+                };
+                let past = lock(&self.turns).slot().is_some_and(|now| slot + 2 < now);
+                // The builders of slots long past are not kept: a validator's signature has to do, and L1 decides.
+                if !leads && !(past && validator) {
+                    return;
+                }
+                match self.take_block(block).await {
+                    Ok(_) => {}
+                    Err(ReceiveError::Fault(_)) => {
+                        let _ = self.handle.note(peer, Offence::Malformed).await;
+                        return;
+                    }
+                    Err(ReceiveError::Sequencer(error)) => {
+                        warn!(%error, "blocks are not taken");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A peer has said how far it is.
+    async fn meet(&self, peer: &PeerInfo) {
+        let theirs = peer.status.heads.soft;
+        let ours = self.sequencer.lock().await.tip_position();
+        if theirs.number > ours.map_or(0, |(position, _)| position) {
+            self.catch_up(peer.peer).await;
+        }
+    }
+
+    // EVIDENCE AND PROOFS
+    // ============================================================================================================
+
+    fn judge_evidence(&self, evidence: Evidence) -> Verdict {
+        match evidence.guilty(&self.rollup) {
+            Ok(guilty) if lock(&self.turns).is_validator(&guilty) => {
+                let _ = self.evidence.try_send(evidence);
+                Verdict::Accept
+            }
+            Ok(_) => Verdict::Ignore,
+            Err(_) => Verdict::Reject,
+        }
+    }
+
+    async fn judge_proof(&self, from: PeerId, notice: ProofNotice) -> Verdict {
+        let journal = self.journal.clone();
+        let here = tokio::task::spawn_blocking(move || {
+            let sealed = journal.sealed(notice.last).ok()??;
+            Some(sealed.root == notice.root)
+        });
+        match here.await.ok().flatten() {
+            Some(true) => {
+                debug!(first = notice.first, last = notice.last, %from, "a proof can be asked for");
+                Verdict::Accept
+            }
+            _ => Verdict::Ignore,
+        }
+    }
+
+    // QUESTIONS
+    // ============================================================================================================
+
+    async fn answer(&self, request: Request, responder: Responder) {
+        let journal = self.journal.clone();
+        let unknown = Response::Refused(Refusal::Unknown);
+        let response = match request {
+            Request::BlocksByRange { first, count } => {
+                let found = tokio::task::spawn_blocking(move || journal.blocks(first, count as usize)).await;
+                match found {
+                    Ok(Ok(blocks)) if !blocks.is_empty() => {
+                        Response::Blocks(blocks.iter().map(Block::to_bytes).collect())
+                    }
+                    _ => unknown,
+                }
+            }
+            Request::Batch { number } => {
+                let found = tokio::task::spawn_blocking(move || journal.sealed(number)).await;
+                match found {
+                    Ok(Ok(Some(sealed))) => Response::Found(BatchBody::of(&sealed)),
+                    _ => unknown,
+                }
+            }
+            other => {
+                let body = match &self.answers {
+                    Some(answers) => answers.answer(other).await,
+                    None => None,
+                };
+                body.map_or(unknown, Response::Found)
+            }
+        };
+        let _ = self.handle.respond(responder, response).await;
+    }
+
+    // SENDING
+    // ============================================================================================================
+
+    async fn send(&self, outgoing: Outgoing) {
+        let message = match outgoing {
+            Outgoing::Transaction(signed) => {
+                let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
+                self.follow_up(from, nonce).await;
+                Message::Transaction(signed)
+            }
+            Outgoing::Block(block) => {
+                let header = block.header();
+                info!(slot = header.slot, batch = header.batch, index = header.index, transactions = block.transactions.len(), "block");
+                Message::Block(block.to_bytes())
+            }
+            Outgoing::Proof(notice) => Message::Proof(notice.to_bytes()),
+        };
+        if let Err(error) = self.handle.publish(message).await {
+            debug!(%error, "not passed on now");
+        }
+    }
+
+    /// Passes on again what was accepted here and no block has: a leader may have missed it.
+    async fn send_again(&self) {
+        let waiting = self.sequencer.lock().await.pending(AGAIN_COUNT);
+        for signed in waiting {
+            let _ = self.handle.publish(Message::Transaction(Box::new(signed))).await;
+        }
+        let slot = lock(&self.turns).slot().unwrap_or(0);
+        let journal = self.journal.clone();
+        let forgotten = tokio::task::spawn_blocking(move || journal.forget_headers(slot.saturating_sub(HEADER_SLOTS)));
+        if let Ok(Err(error)) = forgotten.await {
+            warn!(%error, "headers of old slots");
+        }
+    }
+
+    async fn tell_heads(&self, status: &Status) {
+        let head = |number: u64| {
+            let sealed = self.journal.sealed(number).ok().flatten();
+            Head {
+                number,
+                digest: sealed.map_or([0; 32], |sealed| word_bytes(&sealed.digest)),
+            }
+        };
+        let soft = self.sequencer.lock().await.tip_position();
+        let heads = Heads {
+            proven: head(status.proven),
+            committed: head(status.committed),
+            soft: soft.map_or_else(Head::default, |(number, digest)| Head { number, digest }),
+        };
+        let _ = self.handle.set_heads(heads).await;
+    }
+}

@@ -1,0 +1,520 @@
+//! What others make of the chain: signed blocks, and batches that L1 has.
+//!
+//! The order of truth: what L1 has proven, what L1 has, what leaders signed. So a batch that L1 has takes the place of ours as soon
+//! as all its signatures are here and valid, or it is proven; until then we stay where we are and build on neither. Of two signed
+//! blocks behind one parent the first stays, until L1 decides.
+
+use std::collections::HashMap;
+
+use starling_rollup::batch::{Batch, OpenBatch};
+use starling_rollup::block_header::{self, BlockEnd, BlocksError};
+use starling_rollup::chain::{self, GENESIS};
+use starling_rollup::data::{BatchData, DataError};
+use starling_rollup::envelope::TransactionId;
+use starling_rollup::rules::Refusal;
+use starling_rollup::state::{ReplayError, State};
+use starling_rollup::transaction::SignedTransaction;
+use starling_vm::field::Word;
+use tracing::{info, warn};
+
+use super::journal::{Body, JournalError, Sealed, undo_of};
+use super::sequencer::{Sequencer, SequencerError, now};
+use crate::block::Block;
+
+/// Blocks that wait until the chain comes to them.
+const HELD: usize = 256;
+
+/// Slots after which a block that waits is forgotten.
+const HELD_SLOTS: u64 = 4;
+
+// BLOCKS
+// ================================================================================================================
+
+/// What became of a signed block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is the end of the chain now.
+    Applied,
+    /// The chain has it.
+    Known,
+    /// Its parent is not the end of the chain: it waits until that is.
+    Elsewhere,
+    /// It takes entries of the queue that this node has not seen yet: it waits for them.
+    Early,
+}
+
+/// Why a block cannot be executed: no honest leader signs such a block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockFault {
+    /// A transaction is refused.
+    #[error("transaction {number}: {refusal}")]
+    Refused {
+        /// Its number in the block.
+        number: usize,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The fees cannot be credited.
+    #[error("the fees: {0}")]
+    Fees(Refusal),
+    /// The header names other operations.
+    #[error("the header's hash of the operations is not that of what the block says")]
+    Operations,
+    /// The header claims another state.
+    #[error("the block leads to another state root than its header claims")]
+    State,
+    /// It belongs to another slot than the batch's first block.
+    #[error("the block is of slot {found}, its batch of slot {expected}")]
+    Slot {
+        /// The batch's.
+        expected: u64,
+        /// The block's.
+        found: u64,
+    },
+    /// A batch of that many blocks or operations.
+    #[error("the batch has {found} operations with this block, at most {limit} are proven at once")]
+    TooLong {
+        /// With the block.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
+}
+
+/// Why a block is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// It cannot be executed.
+    #[error(transparent)]
+    Fault(#[from] BlockFault),
+    /// This node failed.
+    #[error(transparent)]
+    Sequencer(#[from] SequencerError),
+}
+
+impl From<JournalError> for ReceiveError {
+    fn from(error: JournalError) -> Self {
+        Self::Sequencer(error.into())
+    }
+}
+
+// BATCHES ON L1
+// ================================================================================================================
+
+/// A commit, as L1 has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The batch's number.
+    pub number: u64,
+    /// Chain digest after it.
+    pub digest: Word,
+    /// Hash of its last block's header.
+    pub head: [u8; 32],
+    /// The slot that its blocks were built for.
+    pub slot: u64,
+    /// Its blocks.
+    pub blocks: Vec<BlockEnd>,
+    /// Its words.
+    pub words: Vec<u64>,
+}
+
+/// Why a batch on L1 cannot be executed: it will never be proven.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Garbage {
+    /// Its words are no batch.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// It breaks a rule.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// Its blocks do not cut its words.
+    #[error(transparent)]
+    Blocks(#[from] BlocksError),
+    /// Its claim is not the digest of its words, or it is not what L1 says it is.
+    #[error("its {0} is not what L1 has for it")]
+    Differs(&'static str),
+}
+
+/// What became of a batch on L1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// It is part of the chain.
+    Done,
+    /// So many of its transactions' signatures are not here: whoever has the batch must be asked.
+    Unsigned(usize),
+    /// It will never be proven.
+    Garbage(Garbage),
+}
+
+impl Sequencer {
+    // READING
+    // ============================================================================================================
+
+    /// Operations behind batch `proven`, those of the open batch included.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn unproven(&self, proven: u64) -> Result<usize, JournalError> {
+        Ok(self.unproven_to(proven, self.last)? + self.operations())
+    }
+
+    /// Operations of the batches behind `proven` up to `last`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn unproven_to(&self, proven: u64, last: u64) -> Result<usize, JournalError> {
+        let mut count = 0;
+        for number in proven + 1..=last.min(self.last) {
+            count += self.journal.sealed(number)?.map_or(0, |sealed| sealed.operations() + sealed.entries().len());
+        }
+        Ok(count)
+    }
+
+    /// Signed blocks behind the last sealed batch.
+    pub fn open_blocks(&self) -> usize {
+        self.cuts.len()
+    }
+
+    /// Signed blocks that were taken back since the start.
+    pub fn revoked(&self) -> u64 {
+        self.revoked
+    }
+
+    /// The chain's last block: its position, and the hash of its header.
+    pub fn tip_position(&self) -> Option<(u64, [u8; 32])> {
+        let position = match self.cuts.last() {
+            Some(cut) => (self.last + 1) * crate::block::MAX_INDEX + u64::from(cut.header.index),
+            None if self.last == 0 => return None,
+            None => self.last * crate::block::MAX_INDEX,
+        };
+        Some((position, self.tip()))
+    }
+
+    /// Whether the chain has a header, or the block waits to be applied.
+    pub fn knows_block(&self, block: &Block) -> bool {
+        let hash = block.header().hash();
+        hash == self.head
+            || self.cuts.iter().any(|cut| cut.header.hash() == hash)
+            || self.held.iter().any(|held| held.header().hash() == hash)
+    }
+
+    /// A transaction that waits here with exactly this signature, so that it need not be verified again.
+    pub fn has_verified(&self, signed: &SignedTransaction) -> bool {
+        let id = self.journal.id(signed);
+        let same = |known: &SignedTransaction| known.to_bytes() == signed.to_bytes();
+        self.pool.get(&id).is_some_and(same) || self.outside.get(&id, signed).is_some_and(same)
+    }
+
+    // BLOCKS
+    // ============================================================================================================
+
+    /// Takes a block whose signer leads its slot and whose transactions' signatures have been verified.
+    ///
+    /// # Errors
+    /// When it cannot be executed, or the journal fails.
+    pub fn receive(&mut self, block: &Block) -> Result<Received, ReceiveError> {
+        let received = self.try_block(block)?;
+        match received {
+            Received::Applied => self.apply_held()?,
+            Received::Elsewhere | Received::Early => self.hold(block),
+            Received::Known => {}
+        }
+        Ok(received)
+    }
+
+    fn hold(&mut self, block: &Block) {
+        let hash = block.header().hash();
+        if self.held.iter().any(|held| held.header().hash() == hash) {
+            return;
+        }
+        let oldest = self.turn.slot.saturating_sub(HELD_SLOTS);
+        self.held.retain(|held| held.header().slot >= oldest);
+        if self.held.len() < HELD {
+            self.held.push(block.clone());
+        }
+    }
+
+    /// Applies the blocks that wait for the chain to come to them.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn apply_held(&mut self) -> Result<(), SequencerError> {
+        loop {
+            let tip = self.tip();
+            let Some(at) = self.held.iter().position(|held| held.header().parent == tip) else {
+                return Ok(());
+            };
+            let block = self.held.remove(at);
+            match self.try_block(&block) {
+                Ok(Received::Applied) => {}
+                Ok(Received::Early) => {
+                    self.hold(&block);
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(ReceiveError::Sequencer(error)) => return Err(error),
+                Err(ReceiveError::Fault(fault)) => warn!(
+                    slot = block.header().slot,
+                    batch = block.header().batch,
+                    index = block.header().index,
+                    %fault,
+                    "a block that waited cannot be executed"
+                ),
+            }
+        }
+    }
+
+    fn try_block(&mut self, block: &Block) -> Result<Received, ReceiveError> {
+        let header = *block.header();
+        let hash = header.hash();
+        if hash == self.head || self.cuts.iter().any(|cut| cut.header.hash() == hash) {
+            return Ok(Received::Known);
+        }
+        if header.parent != self.tip() {
+            return Ok(Received::Elsewhere);
+        }
+        let closes = header.index == 0 && !self.cuts.is_empty();
+        let (expected, index) = match closes {
+            true => (self.last + 2, 0),
+            false => (self.last + 1, self.cuts.len() as u32),
+        };
+        if (header.batch, header.index) != (expected, index) {
+            // The parent's hash is right and the numbers are not: the header contradicts itself.
+            return Err(BlockFault::Operations.into());
+        }
+        if index > 0
+            && let Some(first) = self.cuts.first()
+            && first.header.slot != header.slot
+        {
+            let (expected, found) = (first.header.slot, header.slot);
+            return Err(BlockFault::Slot { expected, found }.into());
+        }
+        if closes {
+            self.seal()?;
+        }
+        let opened = match &block.opening {
+            Some(opening) => {
+                let mut open = OpenBatch::new(&self.state, opening.fee_account);
+                let first = self.queue_end as usize;
+                let Some(entries) = self.known.get(first..first + usize::from(opening.entries)) else {
+                    return Ok(Received::Early);
+                };
+                let full = entries
+                    .iter()
+                    .any(|entry| open.enter(&self.state, *entry).is_err());
+                if full {
+                    return Err(BlockFault::Operations.into());
+                }
+                open
+            }
+            None => self.open.clone(),
+        };
+        let entries = opened.batch().entries.len() > 0 && header.index == 0;
+        let (before, was) = (std::mem::replace(&mut self.open, opened), self.turn);
+        self.turn.slot = header.slot;
+        let applied = self.execute(block);
+        self.turn = was;
+        match applied {
+            Ok(end) => {
+                self.journal.keep_block(block).inspect_err(|_| self.open = before)?;
+                for signed in &block.transactions {
+                    let id = self.journal.id(signed);
+                    self.pool.remove(&id);
+                    self.outside.applied(&id, signed);
+                }
+                self.push_cut(end, block);
+                self.sift();
+                self.outside.changed = true;
+                Ok(Received::Applied)
+            }
+            Err(error) => {
+                self.open = before;
+                match error {
+                    // The entries that it was built with may be others than those that this node sees now.
+                    ReceiveError::Fault(_) if entries => Ok(Received::Early),
+                    error => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Executes a block's transactions in the open batch, and compares what comes out with its header.
+    fn execute(&mut self, block: &Block) -> Result<BlockEnd, ReceiveError> {
+        for (number, signed) in block.transactions.iter().enumerate() {
+            self.open
+                .apply_verified(&self.state, signed)
+                .map_err(|refusal| BlockFault::Refused { number, refusal })?;
+        }
+        let (found, limit) = (self.operations(), super::proving::MAX_OPERATIONS);
+        if found > limit {
+            return Err(BlockFault::TooLong { found, limit }.into());
+        }
+        let next = self.next_header().map_err(|error| match error {
+            SequencerError::Fees { refusal, .. } => ReceiveError::Fault(BlockFault::Fees(refusal)),
+            other => other.into(),
+        })?;
+        let header = block.header();
+        match next {
+            Some((end, own)) if own == *header => Ok(end),
+            Some((_, own)) if own.operations == header.operations => Err(BlockFault::State.into()),
+            _ => Err(BlockFault::Operations.into()),
+        }
+    }
+
+    // L1
+    // ============================================================================================================
+
+    /// Whether the chain has this batch of L1's, block by block. An open batch that is the same is sealed.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn has_commit(&mut self, number: u64, digest: &Word, head: &[u8; 32]) -> Result<bool, SequencerError> {
+        if number <= self.last {
+            let sealed = self.journal.sealed(number)?;
+            return Ok(sealed.is_some_and(|sealed| sealed.digest == *digest && sealed.head == *head));
+        }
+        if number != self.last + 1 || self.cuts.is_empty() || self.tip() != *head {
+            return Ok(false);
+        }
+        let words = self.open.batch().data().to_words();
+        if chain::next(&self.digest, &words, self.rollup(), number) != *digest {
+            return Ok(false);
+        }
+        self.seal()?;
+        Ok(true)
+    }
+
+    /// Puts a batch of L1's in the place of ours, if it can be executed and either all its signatures are here or it is proven.
+    ///
+    /// # Arguments
+    /// `given`: transactions of the batch whose signatures have been verified, from whoever has it.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn adopt(
+        &mut self,
+        commit: &Commit,
+        given: Vec<SignedTransaction>,
+        proven: bool,
+    ) -> Result<Adopted, SequencerError> {
+        let number = commit.number;
+        let rewound;
+        let base: &State = if number == self.last + 1 {
+            &self.state
+        } else {
+            rewound = self.journal.rewind(&self.state, self.last, number - 1)?;
+            &rewound
+        };
+        let before = match number - 1 {
+            0 => None,
+            number => self.journal.sealed(number)?,
+        };
+        let (digest, head, queue_end) = before.map_or((GENESIS, [0; 32], 0), |before| {
+            (before.digest, before.head, before.queue_end)
+        });
+        let executed = self.execute_commit(base, commit, digest, head);
+        let (data, transactions, overlay) = match executed {
+            Ok(executed) => executed,
+            Err(garbage) => return Ok(Adopted::Garbage(garbage)),
+        };
+        let ids: Vec<TransactionId> = transactions
+            .iter()
+            .map(|transaction| TransactionId::new(transaction, &self.journal.rollup().word()))
+            .collect();
+        let signed = self.signatures(number, &ids, given)?;
+        let batch = signed.as_ref().ok().and_then(|signed| complete(base, &data, signed));
+        let body = match (batch, signed) {
+            (Some(batch), _) => Body::Signed(batch),
+            _ if proven => Body::Public { data: data.clone(), ids },
+            (None, Err(missing)) => return Ok(Adopted::Unsigned(missing)),
+            (None, Ok(signed)) => return Ok(Adopted::Unsigned(signed.len())),
+        };
+        let sealed = Sealed {
+            number,
+            root: base.root_with(&overlay),
+            parent_digest: digest,
+            digest: commit.digest,
+            queue_end: queue_end + data.entries.len() as u64,
+            sealed_at: now(),
+            slot: commit.slot,
+            blocks: commit.blocks.clone(),
+            head: commit.head,
+            signed: None,
+            undo: undo_of(base, &overlay),
+            body,
+        };
+        if number <= self.last || self.operations() > 0 {
+            self.take_back_to(number - 1, "L1 has another batch")?;
+        }
+        info!(batch = number, "taken from L1");
+        self.put_sealed(&sealed, &overlay)?;
+        self.apply_held()?;
+        Ok(Adopted::Done)
+    }
+
+    #[expect(clippy::type_complexity, reason = "three results of one look at the data")]
+    fn execute_commit(
+        &self,
+        base: &State,
+        commit: &Commit,
+        digest: Word,
+        head: [u8; 32],
+    ) -> Result<
+        (
+            BatchData,
+            Vec<starling_rollup::transaction::Transaction>,
+            starling_rollup::rules::Overlay,
+        ),
+        Garbage,
+    > {
+        if chain::next(&digest, &commit.words, self.rollup(), commit.number) != commit.digest {
+            return Err(Garbage::Differs("chain digest"));
+        }
+        let headers = block_header::headers(head, commit.slot, commit.number, &commit.words, &commit.blocks)?;
+        if headers.last().map(|header| header.hash()) != Some(commit.head) {
+            return Err(Garbage::Differs("header chain"));
+        }
+        let data = BatchData::from_words(&commit.words)?;
+        let (transactions, overlay) = base.trace(&data)?;
+        Ok((data, transactions, overlay))
+    }
+
+    /// The signed transactions with these ids, from all that this node has; how many are missing otherwise.
+    fn signatures(
+        &self,
+        number: u64,
+        ids: &[TransactionId],
+        given: Vec<SignedTransaction>,
+    ) -> Result<Result<Vec<SignedTransaction>, usize>, JournalError> {
+        let mut known: HashMap<TransactionId, SignedTransaction> = HashMap::new();
+        for number in number..=self.last {
+            if let Some(sealed) = self.journal.sealed(number)? {
+                known.extend(sealed.transactions().iter().map(|signed| (self.journal.id(signed), signed.clone())));
+            }
+        }
+        let open = self.open.batch().transactions.iter();
+        let held = self.held.iter().flat_map(|block| &block.transactions);
+        let more = open.chain(held).chain(&given);
+        known.extend(more.map(|signed| (self.journal.id(signed), signed.clone())));
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let waiting = self.pool.get(id).or_else(|| self.outside.find(id));
+            found.extend(known.get(id).or(waiting).cloned());
+        }
+        let missing = ids.len() - found.len();
+        Ok(if missing == 0 { Ok(found) } else { Err(missing) })
+    }
+}
+
+/// The batch with its signatures; `None` if one of them is of another key than the account's.
+fn complete(base: &State, data: &BatchData, signed: &[SignedTransaction]) -> Option<Batch> {
+    let mut open = OpenBatch::new(base, data.fee_account);
+    for (entry, _) in &data.entries {
+        open.enter(base, *entry).ok()?;
+    }
+    for signed in signed {
+        open.apply_verified(base, signed).ok()?;
+    }
+    let (batch, _) = open.finish(base).ok()?;
+    (batch.data() == *data).then_some(batch)
+}

@@ -1,0 +1,261 @@
+//! Proves batches that L1 has and settles the proofs.
+//!
+//! What is to be proven follows from L1 and the journal, each time anew. A run starts behind the last proven batch and takes as many
+//! committed ones as one proof holds, whoever committed them, as far as this prover can be paid for them: its own at once, others' when
+//! their committers' time is over. On one machine a lock in a file keeps two proofs from being made at once.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use starling_air::settlement::sections;
+use starling_rollup::address::L1Address;
+use starling_rollup::state::State;
+use starling_rollup::transaction::RollupId;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::journal::{Journal, StoredProof};
+use super::proving::Run;
+use super::sequencer::SharedSequencer;
+use super::settler::{SettleError, Spent, Status};
+use super::turns::{SharedTurns, lock};
+use crate::gossip::ProofNotice;
+use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
+use crate::l1::{L1, L1Error};
+use crate::metrics::Metrics;
+use crate::network::{Outbox, Outgoing};
+
+/// Which batches a prover proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Nothing is proven if not set.
+    pub enabled: bool,
+    /// Held while a proof is made.
+    pub lock: Option<PathBuf>,
+    /// Seconds after the committer's own time in which others' batches are left to other provers.
+    pub patience: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            lock: None,
+            patience: 0,
+        }
+    }
+}
+
+/// A prover of one rollup.
+#[derive(Clone)]
+pub struct Prover {
+    pub(super) l1: Arc<dyn L1>,
+    pub(super) rollup: RollupId,
+    pub(super) constants: Constants,
+    pub(super) journal: Journal,
+    pub(super) sequencer: SharedSequencer,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) metrics: Metrics,
+    pub(super) policy: Policy,
+    pub(super) turns: SharedTurns,
+    pub(super) outbox: Option<Outbox>,
+    /// The state after the last proven batch, kept while it is that.
+    pub(super) proven: Option<(u64, Arc<State>)>,
+}
+
+impl Prover {
+    fn contract(&self) -> Rollup<'_> {
+        Rollup::new(&*self.l1, self.rollup.contract)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+        self.metrics.note(&self.status.borrow());
+    }
+
+    /// Proves and settles whatever there is, until something happens that waiting does not mend.
+    ///
+    /// # Errors
+    /// What cannot be mended.
+    pub async fn run(&mut self, pause: Duration) -> Result<(), SettleError> {
+        loop {
+            let done = match self.contract().progress().await {
+                Ok(progress) if progress.frozen => Ok(false),
+                Ok(progress) => self.step(&progress).await,
+                Err(error) => Err(error.into()),
+            };
+            match done {
+                Ok(true) => {}
+                Ok(false) => sleep(pause).await,
+                Err(SettleError::L1(error)) => {
+                    // Somebody else was faster, or L1 moved between the look and the call.
+                    warn!(%error, "L1");
+                    self.metrics.l1_errors.inc();
+                    sleep(pause.max(Duration::from_millis(500))).await;
+                }
+                Err(fatal) => {
+                    error!(error = %fatal, "proving stops");
+                    return Err(fatal);
+                }
+            }
+        }
+    }
+
+    /// Proves and settles one run, if there is one for this prover; whether there was.
+    ///
+    /// # Errors
+    /// When something fails.
+    pub async fn step(&mut self, progress: &Progress) -> Result<bool, SettleError> {
+        if !self.policy.enabled || progress.proven >= progress.committed {
+            return Ok(false);
+        }
+        let first = progress.proven + 1;
+        let Some(last) = self.eligible(first, progress.committed).await? else {
+            return Ok(false);
+        };
+        let before = self.state_after(progress.proven).await?;
+        let proof = match self.stored_proof(first, last)? {
+            Some(proof) => proof,
+            None => match self.prove(first, last, before.clone()).await? {
+                Some(proof) => proof,
+                None => return Ok(false),
+            },
+        };
+        self.settle(&before, &proof).await?;
+        Ok(true)
+    }
+
+    /// The last batch of a run from `first` on that this prover can be paid for, and has.
+    async fn eligible(&self, first: u64, committed: u64) -> Result<Option<u64>, SettleError> {
+        let now = lock(&self.turns).now().map_or(0, |now| now.as_secs());
+        let mut last = None;
+        for number in first..=committed {
+            let on_l1 = self.contract().batch(number).await?;
+            let mine = on_l1.committer == self.l1.sender();
+            let open = on_l1.committed_at + self.constants.exclusive_window + self.policy.patience;
+            if !mine && now < open {
+                break;
+            }
+            // Without its signatures a batch cannot be proven; another than L1's is not to be.
+            let here = self.journal.sealed(number)?;
+            if !here.is_some_and(|sealed| sealed.digest == on_l1.digest && sealed.batch().is_some()) {
+                break;
+            }
+            last = Some(number);
+        }
+        Ok(last)
+    }
+
+    async fn settle(&mut self, before: &State, proof: &StoredProof) -> Result<(), SettleError> {
+        let (first, last) = (proof.first, proof.last);
+        let run = Run::choose(&self.journal, first, last)?;
+        let statement = run.statement(before, &self.rollup, proof.payee)?;
+        let verifier = Verifier::new(&*self.l1, self.constants.verifier);
+        let mut receipts = Vec::new();
+        if !verifier.is_proven(&statement).await? {
+            let sections = sections(&statement, &proof.bytes).map_err(|error| SettleError::Proof {
+                first,
+                last,
+                reason: error.to_string(),
+            })?;
+            receipts = verifier.submit(&statement, &sections).await?;
+        }
+        receipts.push(self.contract().prove(last, &proof.root, proof.payee).await?);
+        let spent = Spent::new(last, &receipts);
+        info!(first, last, gas = spent.gas, root = %super::hex_word(&proof.root), "settled");
+        self.metrics.l1_gas.inc_by(spent.gas);
+        self.change(|status| status.proofs.push(spent));
+        if let Some(outbox) = &self.outbox {
+            let (first, last, root) = (proof.first, proof.last, proof.root);
+            // A peer that misses it asks for the proof all the same.
+            let _ = outbox.try_send(Outgoing::Proof(ProofNotice { first, last, root }));
+        }
+        Ok(())
+    }
+
+    /// Announces proofs from now on.
+    pub fn announce_in(&mut self, outbox: Outbox) {
+        self.outbox = Some(outbox);
+    }
+
+    /// A proof in the journal that starts at `first`, ends at most at `last`, pays this prover, and is of the batches as they are now.
+    fn stored_proof(&self, first: u64, last: u64) -> Result<Option<StoredProof>, SettleError> {
+        for proof in self.journal.proofs(first)?.into_iter().rev() {
+            let fits = proof.first == first && proof.last <= last && proof.payee == self.l1.sender();
+            let sealed = self.journal.sealed(proof.last)?;
+            if fits && sealed.is_some_and(|sealed| sealed.root == proof.root) {
+                return Ok(Some(proof));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `None` if somebody else settled while this prover waited for the machine.
+    async fn prove(&mut self, first: u64, last: u64, before: Arc<State>) -> Result<Option<StoredProof>, SettleError> {
+        let path = self.policy.lock.clone();
+        let held = tokio::task::spawn_blocking(move || path.map(|path| hold(&path)).transpose()).await;
+        let held = held.map_err(|error| SettleError::Ended(error.to_string()))?;
+        let _held = held.map_err(|source| SettleError::Lock {
+            path: self.policy.lock.clone().unwrap_or_default(),
+            source,
+        })?;
+        if self.contract().progress().await?.proven + 1 != first {
+            return Ok(None);
+        }
+        let run = Run::choose(&self.journal, first, last)?;
+        let (rollup, payee) = (self.rollup, self.l1.sender());
+        info!(first, last = run.last, operations = run.operations, "proving");
+        self.change(|status| status.proving = true);
+        let done = tokio::task::spawn_blocking(move || run.prove(&before, &rollup, payee)).await;
+        self.change(|status| status.proving = false);
+        let proof = done.map_err(|error| SettleError::Ended(error.to_string()))??;
+        info!(
+            first,
+            last = proof.last,
+            rows = proof.rows,
+            ms = proof.prove_ms,
+            bytes = proof.bytes.len(),
+            "proven"
+        );
+        self.metrics.proof_seconds.observe(proof.prove_ms as f64 / 1_000.0);
+        self.journal.keep_proof(&proof)?;
+        Ok(Some(proof))
+    }
+
+    async fn state_after(&mut self, number: u64) -> Result<Arc<State>, SettleError> {
+        if let Some((at, state)) = &self.proven
+            && *at == number
+        {
+            return Ok(state.clone());
+        }
+        let state = {
+            let sequencer = self.sequencer.lock().await;
+            self.journal.rewind(sequencer.state(), sequencer.last(), number)?
+        };
+        let root = self.contract().root(number).await?;
+        if root.is_some_and(|root| root != state.root()) {
+            let found = super::hex_word(&state.root());
+            return Err(SettleError::L1(L1Error::History(format!(
+                "the proven root of batch {number} is not the journal's, {found}"
+            ))));
+        }
+        let state = Arc::new(state);
+        self.proven = Some((number, state.clone()));
+        Ok(state)
+    }
+
+    /// Whom the proofs pay.
+    pub fn payee(&self) -> L1Address {
+        self.l1.sender()
+    }
+}
+
+/// Waits for the machine's lock. The system lets it go when the process ends, however that happens.
+fn hold(path: &std::path::Path) -> std::io::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+    Ok(file)
+}
