@@ -19,4 +19,5 @@ pub mod network;
 pub mod operator;
 pub mod rebuild;
 pub mod rpc;
+pub mod serve;
 pub mod store;

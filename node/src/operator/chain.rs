@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use starling_rollup::batch::{Batch, OpenBatch};
-use starling_rollup::block_header::{self, BlockEnd, BlocksError};
+use starling_rollup::block_header::{self, BlockEnd, BlocksError, SignedHeader};
 use starling_rollup::chain::{self, GENESIS};
 use starling_rollup::data::{BatchData, DataError};
 use starling_rollup::envelope::TransactionId;
@@ -188,6 +188,26 @@ impl Sequencer {
             None => self.last * crate::block::MAX_INDEX,
         };
         Some((position, self.tip()))
+    }
+
+    /// The chain's last header with its builder's signature, if that is known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_signed(&self) -> Result<Option<SignedHeader>, JournalError> {
+        if let Some(cut) = self.cuts.last() {
+            return Ok(cut.signed);
+        }
+        Ok(self.journal.sealed(self.last)?.and_then(|sealed| sealed.signed))
+    }
+
+    /// The state after the chain's last block.
+    pub fn soft_state(&self) -> State {
+        let mut state = self.state.clone();
+        if let Ok((_, overlay)) = self.open.clone().finish(&self.state) {
+            state.absorb(&overlay);
+        }
+        state
     }
 
     /// Whether the chain has a header, or the block waits to be applied.

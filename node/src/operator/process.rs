@@ -32,6 +32,7 @@ use crate::mempool::Mempool;
 use crate::metrics::Metrics;
 use crate::network::{self, Outbox, Outgoing};
 use crate::rpc;
+use crate::serve::Served;
 use crate::store::{self, Store, StoreError};
 
 /// Why a node ended.
@@ -289,12 +290,16 @@ async fn settle(checked: &Checked, rollup: RollupId, work: Work) -> Result<(), S
             events: connected.events,
             outgoing: connected.outgoing,
             rollup,
+            answers: Arc::new(Served::new(
+                work.sequencer.clone(),
+                work.journal.clone(),
+                work.watched.clone(),
+            )),
             sequencer: work.sequencer,
             journal: work.journal,
             turns: settler.turns(),
             status: work.watched,
             evidence,
-            answers: None,
         }));
     }
     tokio::select! {

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod bare;
+mod chain;
 mod config;
 mod devnet;
 mod escape;
