@@ -4,11 +4,13 @@
 //! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call; [rebuild] and
 //! [escape] need nobody but L1. The page is `specs/node.md`.
 
+pub mod answers;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod escape;
 pub mod l1;
+pub mod light;
 pub mod logging;
 pub mod mempool;
 pub mod metrics;
