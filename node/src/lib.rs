@@ -2,7 +2,8 @@
 //!
 //! In reading order: [store] keeps what must survive a restart, [l1] talks to Ethereum, [mempool] holds transactions until
 //! a batch takes them, [config] is what an operator sets, [metrics] and [logging] what it sees, [rpc] what users call; [rebuild] and
-//! [escape] need nobody but L1. The page is `specs/node.md`.
+//! [escape] need nobody but L1; [answers] is what nodes answer each other, [light] a node without the state. The pages are
+//! `specs/node.md` and `specs/light.md`.
 
 pub mod answers;
 pub mod cli;

@@ -26,7 +26,9 @@ const KEPT: usize = 64;
 
 /// Text that is not a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a checkpoint: {reason}; it is BATCH:ROOT:DIGEST, the batch that a proof ended with, and 0x and 64 hexadecimal digits each")]
+#[error(
+    "{text:?} is not a checkpoint: {reason}; it is BATCH:ROOT:DIGEST, the batch that a proof ended with, and 0x and 64 hexadecimal digits each"
+)]
 pub struct CheckpointError {
     text: String,
     reason: &'static str,
@@ -148,7 +150,11 @@ impl Chain {
             return Ok(false);
         };
         let digest = endpoints.batch(last).await?.digest;
-        let after = Point { batch: last, root, digest };
+        let after = Point {
+            batch: last,
+            root,
+            digest,
+        };
         let mut asking = peers.asking(Request::Proof { last }, |heads| heads.proven.number);
         while let Some((peer, body)) = asking.next().await? {
             match self.check(ground, &tip, &after, body).await {
@@ -191,7 +197,10 @@ impl Chain {
                 // An endpoint is behind, or L1 went back: what it has then is looked at when it has come as far.
                 return Ok(tip);
             }
-            let (root, digest) = (endpoints.root(tip.batch).await?, endpoints.batch(tip.batch).await?.digest);
+            let (root, digest) = (
+                endpoints.root(tip.batch).await?,
+                endpoints.batch(tip.batch).await?.digest,
+            );
             if root == Some(tip.root) && digest == tip.digest {
                 return Ok(tip);
             }

@@ -103,7 +103,9 @@ async fn first_in_office(l1: &dyn L1, address: L1Address) -> Result<Option<L1Add
     let staking = Staking::new(l1, address);
     let least = staking.constants().await?.min_stake;
     for leaf in 0..LEAVES {
-        let output = l1.call(address, STAKING.encode("operators", &[abi::uint(leaf)])?).await?;
+        let output = l1
+            .call(address, STAKING.encode("operators", &[abi::uint(leaf)])?)
+            .await?;
         let operator = Reader::new("operators", STAKING.decode("operators", &output)?).address()?;
         if operator == L1Address::default() {
             continue;
@@ -215,13 +217,11 @@ impl Endpoints {
             let chain_id = l1.chain_id().await?;
             let constants = Rollup::new(&l1, contract).constants().await?;
             let rollup = RollupId { chain_id, contract };
-            let other = |what: &'static str, first: String, found: String| {
-                LightError::OtherRollup {
-                    url: url.clone(),
-                    what,
-                    expected: first,
-                    found,
-                }
+            let other = |what: &'static str, first: String, found: String| LightError::OtherRollup {
+                url: url.clone(),
+                what,
+                expected: first,
+                found,
             };
             if constants.domain != rollup.word() {
                 let found = hex_word(&constants.domain);
@@ -349,7 +349,12 @@ impl Endpoints {
 
     fn common(&self) -> Result<Common, LightError> {
         let sight = self.sight();
-        let live = || sight.endpoints.iter().filter_map(|endpoint| Some((&endpoint.url, endpoint.seen?)));
+        let live = || {
+            sight
+                .endpoints
+                .iter()
+                .filter_map(|endpoint| Some((&endpoint.url, endpoint.seen?)))
+        };
         let least = |of: fn(&Seen) -> u64| live().map(|(_, seen)| of(&seen)).min();
         let (Some(proven), Some(committed)) = (least(|seen| seen.proven), least(|seen| seen.committed)) else {
             let troubles = sight.endpoints.iter().filter_map(|endpoint| endpoint.trouble.clone());
@@ -378,6 +383,12 @@ impl Endpoints {
     /// Whether the batch is the committed one, or was it a moment ago.
     pub(super) fn admits_committed(&self, batch: u64) -> bool {
         self.sight().committed.admits(batch)
+    }
+
+    fn leave_out(&self, number: usize, trouble: String) {
+        let mut sight = self.sight();
+        let endpoint = &mut sight.endpoints[number];
+        (endpoint.seen, endpoint.trouble) = (None, Some(trouble));
     }
 
     // ASKING
@@ -432,8 +443,7 @@ impl Endpoints {
                 Err(_) => silent(),
             };
             // It is left out of what is said to have been checked, too.
-            let endpoint = &mut self.sight().endpoints[number];
-            (endpoint.seen, endpoint.trouble) = (None, Some(trouble.clone()));
+            self.leave_out(number, trouble.clone());
             troubles.push(trouble);
         }
         facts.sort_by_key(|(number, ..)| *number);
@@ -445,7 +455,10 @@ impl Endpoints {
         }
         Err(LightError::Disagreement(Disagreement {
             about: question.to_string(),
-            said: facts.iter().map(|(_, url, fact)| (url.clone(), fact.to_string())).collect(),
+            said: facts
+                .iter()
+                .map(|(_, url, fact)| (url.clone(), fact.to_string()))
+                .collect(),
         }))
     }
 }

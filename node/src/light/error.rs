@@ -18,7 +18,11 @@ pub struct Disagreement {
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said: Vec<String> = self.said.iter().map(|(url, what)| format!("{url} says {what}")).collect();
+        let said: Vec<String> = self
+            .said
+            .iter()
+            .map(|(url, what)| format!("{url} says {what}"))
+            .collect();
         write!(f, "{}: {}", self.about, said.join(", "))
     }
 }
@@ -38,8 +42,16 @@ pub struct Contradiction {
 
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, what, l1, proofs } = self;
-        write!(f, "the {what} after batch {batch} is {l1} by L1, and {proofs} by proofs that verify")
+        let Self {
+            batch,
+            what,
+            l1,
+            proofs,
+        } = self;
+        write!(
+            f,
+            "the {what} after batch {batch} is {l1} by L1, and {proofs} by proofs that verify"
+        )
     }
 }
 
@@ -65,7 +77,9 @@ pub enum LightError {
         found: String,
     },
     /// The rollup runs another kernel than this program knows.
-    #[error("the rollup on L1 runs another kernel than this program: its proofs cannot be verified here; use the version that it was deployed with")]
+    #[error(
+        "the rollup on L1 runs another kernel than this program: its proofs cannot be verified here; use the version that it was deployed with"
+    )]
     OtherKernel,
     /// The network cannot start.
     #[error(transparent)]
@@ -104,7 +118,9 @@ pub enum LightError {
         committed: u64,
     },
     /// Only whoever has the state can say.
-    #[error("{0} needs the state, which a light node does not keep: ask a full node, and check what it says with starling_account here")]
+    #[error(
+        "{0} needs the state, which a light node does not keep: ask a full node, and check what it says with starling_account here"
+    )]
     NeedsState(&'static str),
     /// The transaction was not published.
     #[error("the transaction was not passed on: {0}")]

@@ -358,13 +358,7 @@ impl Light {
         Err(asking.failure())
     }
 
-    async fn check_account(
-        &self,
-        index: u32,
-        at: StateAt,
-        peer: PeerId,
-        body: &[u8],
-    ) -> Result<AccountAnswer, Fault> {
+    async fn check_account(&self, index: u32, at: StateAt, peer: PeerId, body: &[u8]) -> Result<AccountAnswer, Fault> {
         let proof = AccountProof::from_bytes(index, at, body).map_err(Wrong::from)?;
         let checked = match &proof.origin {
             Origin::Proven { batch } => self.check_proven(&proof, *batch, peer).await,
@@ -430,25 +424,37 @@ impl Light {
         if header.batch <= self.agreed()?.committed {
             // On a quiet day the newest block is one that L1 has already. Then L1's word counts, not its slot.
             let Ok(()) = self.admit(header.batch, Endpoints::admits_committed, "committed").await else {
-                return Err(Fault::Stale(format!("its block is of batch {}, which is past", header.batch)));
+                return Err(Fault::Stale(format!(
+                    "its block is of batch {}, which is past",
+                    header.batch
+                )));
             };
             if endpoints.batch(header.batch).await?.head != header.hash() {
-                return Err(Fault::Stale("its block is not the last one of the batch on L1".to_owned()));
+                return Err(Fault::Stale(
+                    "its block is not the last one of the batch on L1".to_owned(),
+                ));
             }
             return self.check_committed(proof, header.batch, peer).await;
         }
         let common = self.agreed()?;
         let clock = &self.0.ground.clock;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let newest = clock.slot_at(common.time.max(now)).saturating_add(SLOTS_AHEAD);
         let oldest = clock.slot_at(common.time).saturating_sub(SLOTS_BACK);
         if header.slot < oldest {
             let slot = header.slot;
-            return Err(Fault::Stale(format!("its block is of slot {slot}, L1 is at {oldest} and {SLOTS_BACK} more")));
+            return Err(Fault::Stale(format!(
+                "its block is of slot {slot}, L1 is at {oldest} and {SLOTS_BACK} more"
+            )));
         }
         if header.slot > newest {
             let slot = header.slot;
-            return Err(Fault::Odd(format!("its block is of slot {slot}, which is later than {newest}")));
+            return Err(Fault::Odd(format!(
+                "its block is of slot {slot}, which is later than {newest}"
+            )));
         }
         let leader = endpoints.leader(header.slot).await?;
         let leader = leader.ok_or_else(|| Fault::Stale(format!("slot {} has no leader", header.slot)))?;
@@ -535,7 +541,11 @@ impl Light {
             Some(chain) => chain.tip().min(common.proven),
             None => common.proven,
         };
-        let stage = if batch <= proven { Stage::Proven } else { Stage::Committed };
+        let stage = if batch <= proven {
+            Stage::Proven
+        } else {
+            Stage::Committed
+        };
         self.checked(stage, batch, against, peer)
     }
 
@@ -611,7 +621,11 @@ async fn quiet(handle: Handle, mut events: Events) {
 ///
 /// # Errors
 /// When it cannot start.
-pub async fn run(settings: Settings, listen: SocketAddr, ready: impl FnOnce(SocketAddr, PeerId)) -> Result<(), LightError> {
+pub async fn run(
+    settings: Settings,
+    listen: SocketAddr,
+    ready: impl FnOnce(SocketAddr, PeerId),
+) -> Result<(), LightError> {
     let light = Light::start(settings).await?;
     let listening = rpc::listen(light.clone(), listen).await;
     let (address, server) = listening.map_err(|source| LightError::Listen { at: listen, source })?;

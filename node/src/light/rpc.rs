@@ -299,7 +299,12 @@ impl LightApiServer for Light {
         let answer = Light::operation(self, batch, position).await?;
         Ok(LightOperation {
             words: answer.proof.words.iter().map(|word| format!("0x{word:016x}")).collect(),
-            path: answer.proof.path.iter().map(|hash| format!("0x{}", hex(hash))).collect(),
+            path: answer
+                .proof
+                .path
+                .iter()
+                .map(|hash| format!("0x{}", hex(hash)))
+                .collect(),
             stage: answer.checked.stage,
             checked: answer.checked.into(),
         })
@@ -320,7 +325,8 @@ impl LightApiServer for Light {
     }
 
     async fn submit(&self, envelope: String) -> RpcResult<String> {
-        let signed = SignedTransaction::from_hex(&envelope).map_err(|error| LightError::Malformed(error.to_string()))?;
+        let signed =
+            SignedTransaction::from_hex(&envelope).map_err(|error| LightError::Malformed(error.to_string()))?;
         Ok(Light::submit(self, signed).await?.to_string())
     }
 

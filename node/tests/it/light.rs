@@ -53,12 +53,24 @@ async fn caught(scene: &Scene, what: &str, request: Request, lie: Lie) {
     let light = start(scene, &[scene.l1()], &[&liar, &honest], None).await;
     let (peer, right) = match request {
         Request::Account { index, at } => {
-            let answer = light.account(index, at).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-            (answer.checked.peer, answer.proof.to_bytes() == scene.body(&request).unwrap())
+            let answer = light
+                .account(index, at)
+                .await
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            (
+                answer.checked.peer,
+                answer.proof.to_bytes() == scene.body(&request).unwrap(),
+            )
         }
         Request::Operation { batch, position } => {
-            let answer = light.operation(batch, position).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-            (answer.checked.peer, answer.proof.to_bytes() == scene.body(&request).unwrap())
+            let answer = light
+                .operation(batch, position)
+                .await
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            (
+                answer.checked.peer,
+                answer.proof.to_bytes() == scene.body(&request).unwrap(),
+            )
         }
         _ => unreachable!("only these are asked"),
     };
@@ -66,7 +78,10 @@ async fn caught(scene: &Scene, what: &str, request: Request, lie: Lie) {
     assert_eq!(peer, Some(honest.id()), "{what}");
     assert!(liar.asked() > 0, "{what}: the liar was not asked");
     assert_eq!(light.status().await.unwrap().banned, 1, "{what}");
-    until("the liar is gone", async || light.status().await.unwrap().peers == [honest.id()]).await;
+    until("the liar is gone", async || {
+        light.status().await.unwrap().peers == [honest.id()]
+    })
+    .await;
     light.shutdown().await;
 }
 
@@ -95,7 +110,10 @@ async fn answers_are_checked_and_liars_are_replaced() {
             panic!("there is an account");
         };
         assert_eq!(Some(&account), scene.view(state).state.account(1));
-        assert_eq!((answer.checked.stage, answer.checked.batch), (stage, scene.view(state).origin.batch()));
+        assert_eq!(
+            (answer.checked.stage, answer.checked.batch),
+            (stage, scene.view(state).origin.batch())
+        );
         assert_eq!((answer.checked.peer, answer.checked.proofs), (Some(honest.id()), false));
         assert_eq!(answer.checked.l1.len(), 1);
         assert_eq!(answer.checked.l1[0].0, scene.l1());
@@ -104,12 +122,18 @@ async fn answers_are_checked_and_liars_are_replaced() {
         assert!(matches!(nobody.proof.leaf, Leaf::Absent { .. }) && nobody.checked.stage == stage);
     }
     let balances = [StateAt::Proven, StateAt::Committed, StateAt::Soft].map(|at| scene.balance(at, 1));
-    assert!(balances[0] != balances[1] && balances[1] != balances[2], "the stages differ: {balances:?}");
+    assert!(
+        balances[0] != balances[1] && balances[1] != balances[2],
+        "the stages differ: {balances:?}"
+    );
     for (batch, stage) in [(scene.proven, Stage::Proven), (scene.proven + 1, Stage::Committed)] {
         let answer = light.operation(batch, 0).await.unwrap();
         assert_eq!((answer.checked.stage, answer.checked.batch), (stage, batch));
         let found = light.batch(batch).await.unwrap();
-        assert_eq!((found.checked.stage, found.root.is_some()), (stage, stage == Stage::Proven));
+        assert_eq!(
+            (found.checked.stage, found.root.is_some()),
+            (stage, stage == Stage::Proven)
+        );
     }
     let unknown = light.operation(scene.proven, 1_000).await;
     assert!(matches!(unknown, Err(LightError::NoPeer { .. })), "{unknown:?}");
@@ -129,32 +153,58 @@ async fn answers_are_checked_and_liars_are_replaced() {
     assert!(matches!(forged, Err(LightError::Refused(_))), "{forged:?}");
     light.shutdown().await;
 
-    caught(&scene, "a changed balance", proven, Lie::new(|_, mut body| {
-        body[BALANCE + 7] ^= 1;
-        body
-    }))
+    caught(
+        &scene,
+        "a changed balance",
+        proven,
+        Lie::new(|_, mut body| {
+            body[BALANCE + 7] ^= 1;
+            body
+        }),
+    )
     .await;
-    caught(&scene, "bytes behind the end", proven, Lie::new(|_, body| [body, vec![0]].concat())).await;
+    caught(
+        &scene,
+        "bytes behind the end",
+        proven,
+        Lie::new(|_, body| [body, vec![0]].concat()),
+    )
+    .await;
     caught(&scene, "no bytes", proven, Lie::new(|_, _| Vec::new())).await;
-    caught(&scene, "a balance that no account can have", proven, Lie::new(|_, mut body| {
-        body[BALANCE] = 0xff;
-        body
-    }))
+    caught(
+        &scene,
+        "a balance that no account can have",
+        proven,
+        Lie::new(|_, mut body| {
+            body[BALANCE] = 0xff;
+            body
+        }),
+    )
     .await;
     let next = scene.view(StateAt::Proven).state.next();
-    caught(&scene, "an account that is said not to be", proven, Lie::new(move |_, body| {
-        let tree = body[body.len() - 32..].to_vec();
-        assert!(next > 1);
-        [&body[..8], &1u64.to_be_bytes(), &tree].concat()
-    }))
+    caught(
+        &scene,
+        "an account that is said not to be",
+        proven,
+        Lie::new(move |_, body| {
+            let tree = body[body.len() - 32..].to_vec();
+            assert!(next > 1);
+            [&body[..8], &1u64.to_be_bytes(), &tree].concat()
+        }),
+    )
     .await;
     // The right path of the state before, passed off as the proven one's.
     let older = scene.states[&(scene.proven - 1)].clone();
     let batch = scene.proven;
-    caught(&scene, "an older state", proven, Lie::new(move |_, _| {
-        let origin = Origin::Proven { batch };
-        account_body(&StateView { state: &older, origin }, 1)
-    }))
+    caught(
+        &scene,
+        "an older state",
+        proven,
+        Lie::new(move |_, _| {
+            let origin = Origin::Proven { batch };
+            account_body(&StateView { state: &older, origin }, 1)
+        }),
+    )
     .await;
 
     // A header that claims what the liar would like.
@@ -164,10 +214,28 @@ async fn answers_are_checked_and_liars_are_replaced() {
     };
     let state = word_bytes(&rich.root());
     let forged = BlockHeader { state, ..header };
-    let body = account_body(&StateView { state: &rich, origin: Origin::Committed(forged) }, 1);
+    let body = account_body(
+        &StateView {
+            state: &rich,
+            origin: Origin::Committed(forged),
+        },
+        1,
+    );
     caught(&scene, "another header", at(StateAt::Committed), Lie::says(body)).await;
-    let body = account_body(&StateView { state: &rich, origin: Origin::Committed(header) }, 1);
-    caught(&scene, "another state under the header", at(StateAt::Committed), Lie::says(body)).await;
+    let body = account_body(
+        &StateView {
+            state: &rich,
+            origin: Origin::Committed(header),
+        },
+        1,
+    );
+    caught(
+        &scene,
+        "another state under the header",
+        at(StateAt::Committed),
+        Lie::says(body),
+    )
+    .await;
 
     let rich = scene.enriched(StateAt::Soft, 1);
     let Origin::Soft(signed) = scene.view(StateAt::Soft).origin else {
@@ -182,24 +250,38 @@ async fn answers_are_checked_and_liars_are_replaced() {
         Lie::says(account_body(&StateView { state: &rich, origin }, 1))
     };
     caught(&scene, "a stranger's header", at(StateAt::Soft), says(by_stranger)).await;
-    caught(&scene, "another state under the leader's header", at(StateAt::Soft), says(signed)).await;
-    let header = forged;
-    caught(&scene, "the leader's signature of another header", at(StateAt::Soft), says(SignedHeader { header, ..signed })).await;
-
-    let operation = Request::Operation {
-        batch: scene.proven,
-        position: 0,
-    };
-    caught(&scene, "another operation", operation, Lie::new(|_, mut body| {
-        body[8] ^= 1;
-        body
-    }))
+    caught(
+        &scene,
+        "another state under the leader's header",
+        at(StateAt::Soft),
+        says(signed),
+    )
     .await;
-    let other = Request::Operation {
-        batch: scene.proven,
-        position: 1,
-    };
-    caught(&scene, "an operation of another place", operation, Lie::says(scene.body(&other).unwrap())).await;
+    let header = forged;
+    caught(
+        &scene,
+        "the leader's signature of another header",
+        at(StateAt::Soft),
+        says(SignedHeader { header, ..signed }),
+    )
+    .await;
+
+    let place = |batch, position| Request::Operation { batch, position };
+    let wide = (1..=scene.proven)
+        .find(|batch| scene.body(&place(*batch, 1)).is_some())
+        .unwrap();
+    caught(
+        &scene,
+        "another operation",
+        place(wide, 0),
+        Lie::new(|_, mut body| {
+            body[8] ^= 1;
+            body
+        }),
+    )
+    .await;
+    let other = Lie::says(scene.body(&place(wide, 1)).unwrap());
+    caught(&scene, "an operation of another place", place(wide, 0), other).await;
 
     // What is of another time is no lie: the next one is asked, and nobody is banned.
     let older = scene.states[&0].clone();
@@ -222,7 +304,10 @@ async fn answers_are_checked_and_liars_are_replaced() {
     settings.patience = Duration::from_secs(1);
     let light = connected(settings, 1).await;
     let nothing = light.account(1, StateAt::Proven).await;
-    assert!(matches!(nothing, Err(LightError::NoPeer { asked: 1, .. })), "{nothing:?}");
+    assert!(
+        matches!(nothing, Err(LightError::NoPeer { asked: 1, .. })),
+        "{nothing:?}"
+    );
     light.shutdown().await;
     process(&scene, &honest).await;
 }
@@ -263,7 +348,9 @@ impl Process {
     async fn ask(&self, method: &str, params: jsonrpsee::core::params::ArrayParams) -> Result<Value, Value> {
         match self.rpc.request(method, params).await {
             Ok(value) => Ok(value),
-            Err(jsonrpsee::core::ClientError::Call(error)) => Err(json!({ "code": error.code(), "message": error.message() })),
+            Err(jsonrpsee::core::ClientError::Call(error)) => {
+                Err(json!({ "code": error.code(), "message": error.message() }))
+            }
             Err(other) => panic!("{other}"),
         }
     }
@@ -296,7 +383,10 @@ async fn process(scene: &Scene, honest: &Node) {
     assert_eq!(account["balance"], json!(scene.balance(StateAt::Proven, 1).to_string()));
     assert_eq!((&account["stage"], &account["index"]), (&json!("proven"), &json!(1)));
     assert_eq!(account["checked"]["l1"][0]["url"], json!(scene.l1()));
-    assert_eq!(account["root"], json!(hex_word(&scene.view(StateAt::Proven).state.root())));
+    assert_eq!(
+        account["root"],
+        json!(hex_word(&scene.view(StateAt::Proven).state.root()))
+    );
     assert_eq!(account["siblings"].as_array().unwrap().len(), 32);
     for _ in 0..30 {
         for stage in ["proven", "committed", "soft"] {
@@ -304,16 +394,34 @@ async fn process(scene: &Scene, honest: &Node) {
             assert_eq!(account["stage"], json!(stage));
         }
     }
-    let nobody = light.ask("starling_account", rpc_params![77, "committed"]).await.unwrap();
-    assert!(nobody["address"].is_null() && nobody["stage"] == json!("committed"), "{nobody}");
-    let operation = light.ask("starling_operation", rpc_params![scene.proven, 0]).await.unwrap();
+    let nobody = light
+        .ask("starling_account", rpc_params![77, "committed"])
+        .await
+        .unwrap();
+    assert!(
+        nobody["address"].is_null() && nobody["stage"] == json!("committed"),
+        "{nobody}"
+    );
+    let operation = light
+        .ask("starling_operation", rpc_params![scene.proven, 0])
+        .await
+        .unwrap();
     assert_eq!(operation["stage"], json!("proven"));
     let batch = light.ask("starling_batch", rpc_params![scene.proven]).await.unwrap();
     assert_eq!(batch["root"], account["root"]);
     let status = light.ask("starling_status", rpc_params![]).await.unwrap();
-    assert_eq!((&status["role"], &status["proven"]), (&json!("light"), &json!(scene.proven)));
-    assert!(status["disagreement"].is_null() && status["verified"].is_null(), "{status}");
-    let refused = light.ask("starling_accountsOf", rpc_params!["star1"]).await.unwrap_err();
+    assert_eq!(
+        (&status["role"], &status["proven"]),
+        (&json!("light"), &json!(scene.proven))
+    );
+    assert!(
+        status["disagreement"].is_null() && status["verified"].is_null(),
+        "{status}"
+    );
+    let refused = light
+        .ask("starling_accountsOf", rpc_params!["star1"])
+        .await
+        .unwrap_err();
     assert_eq!(refused["code"], json!(-32_013));
     assert!(refused["message"].as_str().unwrap().contains("full node"), "{refused}");
     let beyond = light.ask("starling_batch", rpc_params![99]).await.unwrap_err();
@@ -341,9 +449,11 @@ async fn l1_is_not_taken_at_its_word() {
     let false_root = hex(&word_bytes(&rich.root()));
     let lying = {
         let (real, false_root) = (real.clone(), false_root.clone());
-        Proxy::start(scene.l1(), move |request, answer| match asks(request, "roots", proven) {
-            true => answer.replace(&real, &false_root),
-            false => answer,
+        Proxy::start(scene.l1(), move |request, answer| {
+            match asks(request, "roots", proven) {
+                true => answer.replace(&real, &false_root),
+                false => answer,
+            }
         })
     };
     // One that has not seen the last proof.
@@ -365,7 +475,10 @@ async fn l1_is_not_taken_at_its_word() {
             panic!("{refused:?}");
         };
         assert_eq!(found.said.len(), 2);
-        assert!(found.said[0].1.contains(&real) && found.said[1].1.contains(&false_root), "{found}");
+        assert!(
+            found.said[0].1.contains(&real) && found.said[1].1.contains(&false_root),
+            "{found}"
+        );
     }
     let refused = light.operation(proven, 0).await;
     assert!(matches!(refused, Err(LightError::Disagreement(_))), "{refused:?}");
@@ -406,28 +519,47 @@ async fn l1_is_not_taken_at_its_word() {
 
     // One endpoint that lies and a node that lies with it: only proofs show it.
     let with_it = Node::liar(&scene, {
-        let body = account_body(&StateView { state: &rich, origin: Origin::Proven { batch: proven } }, 1);
+        let body = account_body(
+            &StateView {
+                state: &rich,
+                origin: Origin::Proven { batch: proven },
+            },
+            1,
+        );
         Lie::new(move |request, honest| match request {
-            Request::Account { at: StateAt::Proven, .. } => body.clone(),
+            Request::Account {
+                at: StateAt::Proven, ..
+            } => body.clone(),
             _ => honest,
         })
     })
     .await;
     let light = start(&scene, &[lying.url()], &[&with_it], None).await;
     let believed = light.account(1, StateAt::Proven).await.unwrap();
-    assert!(matches!(believed.proof.leaf, Leaf::Account { account: Account { balance, .. }, .. } if balance == scene::RICH));
+    assert!(
+        matches!(believed.proof.leaf, Leaf::Account { account: Account { balance, .. }, .. } if balance == scene::RICH)
+    );
     light.shutdown().await;
     let light = start(&scene, &[lying.url()], &[&with_it], Some(Point::genesis())).await;
-    until("the lie is found", async || light.status().await.unwrap().contradiction.is_some()).await;
+    until("the lie is found", async || {
+        light.status().await.unwrap().contradiction.is_some()
+    })
+    .await;
     let refused = light.account(1, StateAt::Proven).await;
     let Err(LightError::Contradiction(found)) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!((found.batch, found.l1, found.proofs), (proven, format!("0x{false_root}"), format!("0x{real}")));
+    assert_eq!(
+        (found.batch, found.l1, found.proofs),
+        (proven, format!("0x{false_root}"), format!("0x{real}"))
+    );
     let status = light.status().await.unwrap();
     assert_eq!((status.verified, status.banned), (Some(earlier), 0));
     lying.tell_the_truth(true);
-    until("the truth is told", async || light.status().await.unwrap().verified == Some(proven)).await;
+    until("the truth is told", async || {
+        light.status().await.unwrap().verified == Some(proven)
+    })
+    .await;
     assert!(light.status().await.unwrap().contradiction.is_none());
     light.shutdown().await;
 
@@ -492,8 +624,58 @@ async fn proofs(scene: &Scene, honest: &Node) {
     light.shutdown().await;
     let root = scene.states[&proven].root();
     let light = start(scene, &[scene.l1()], &[honest], Some(Point { root, ..checkpoint })).await;
-    until("it is found out", async || light.status().await.unwrap().contradiction.is_some()).await;
+    until("it is found out", async || {
+        light.status().await.unwrap().contradiction.is_some()
+    })
+    .await;
     let refused = light.account(1, StateAt::Proven).await;
     assert!(matches!(refused, Err(LightError::Contradiction(_))), "{refused:?}");
     light.shutdown().await;
+}
+
+// THE PAGE
+// ================================================================================================================
+
+/// Methods, parameters, fields and codes of `specs/light.md` are those of the code.
+#[test]
+fn the_page_has_what_the_code_answers() {
+    const PAGE: &str = include_str!("../../../specs/light.md");
+    const CODE: &str = include_str!("../../src/light/rpc.rs");
+    let quoted = |text: &str| {
+        text.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (_, page) = PAGE.split_once("## JSON-RPC").unwrap();
+    let mut methods = 0;
+    for line in page.lines().filter(|line| line.starts_with("| `starling_")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let method = cells[1].trim_matches('`').strip_prefix("starling_").unwrap();
+        let (_, rest) = CODE.split_once(&format!("#[method(name = \"{method}\")]")).unwrap();
+        let (parameters, _) = rest.split_once("(&self").unwrap().1.split_once(')').unwrap();
+        let names = parameters
+            .split(',')
+            .filter_map(|text| Some(text.split_once(':')?.0.trim().to_owned()));
+        let known = ["proven", "committed", "soft"].map(str::to_owned);
+        let told = quoted(cells[2]).into_iter().filter(|name| !known.contains(name));
+        assert!(names.eq(told), "{method}");
+        methods += 1;
+        if let Some((_, rest)) = CODE.split_once(&format!("/// `starling_{method}`.")) {
+            let (body, _) = rest.split_once("\n}").unwrap();
+            let fields = body
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+            let fields: Vec<String> = fields.map(|(name, _)| name.to_owned()).collect();
+            assert_eq!(fields, quoted(cells[3]), "{method}");
+        }
+    }
+    assert_eq!(methods, 5);
+    let (_, codes) = CODE.split_once("pub mod code").unwrap();
+    let (codes, _) = codes.split_once("\n}").unwrap();
+    for code in codes.lines().filter_map(|line| line.split_once("i32 = ")) {
+        let code = code.1.trim_end_matches(';').replace('_', "");
+        assert!(page.contains(&code), "{code}");
+    }
 }

@@ -151,7 +151,10 @@ fn wrong_answers_are_told_apart() {
     let found = proof(&state, p, proven).check_head(5, &[0; 32]);
     assert_eq!(found, Err(Wrong::Kind));
     let found = proof(&state, c, committed).check_head(6, &header(&state).hash());
-    assert!(matches!(found, Err(Wrong::Batch { expected: 6, found: 5 })), "{found:?}");
+    assert!(
+        matches!(found, Err(Wrong::Batch { expected: 6, found: 5 })),
+        "{found:?}"
+    );
     let found = proof(&state, c, committed).check_head(5, &header(&other).hash());
     assert!(matches!(found, Err(Wrong::Head { .. })), "{found:?}");
     let found = proof(&other, c, committed).check_head(5, &header(&state).hash());
@@ -162,11 +165,12 @@ fn wrong_answers_are_told_apart() {
     assert!(matches!(found, Err(Wrong::Signer { slot: 7, .. })), "{found:?}");
     let found = proof(&other, s, soft).check_leader(&ROLLUP, key().address());
     assert!(matches!(found, Err(Wrong::Root { .. })), "{found:?}");
-    let elsewhere = RollupId {
-        chain_id: 1,
-        ..ROLLUP
-    };
-    assert!(proof(&state, s, soft).check_leader(&elsewhere, key().address()).is_err());
+    let elsewhere = RollupId { chain_id: 1, ..ROLLUP };
+    assert!(
+        proof(&state, s, soft)
+            .check_leader(&elsewhere, key().address())
+            .is_err()
+    );
 }
 
 fn batch(entries: u64) -> BatchData {
@@ -220,7 +224,10 @@ fn no_byte_of_an_operation_can_be_changed_unseen() {
         }
     }
     assert!(OperationProof::from_bytes(3, &[&bytes[..], &[0]].concat()).is_err());
-    assert!(OperationProof::from_bytes(0, &[0, 0]).is_err(), "no words are no operation");
+    assert!(
+        OperationProof::from_bytes(0, &[0, 0]).is_err(),
+        "no words are no operation"
+    );
 }
 
 fn answer() -> ProofAnswer {
@@ -257,13 +264,19 @@ fn proofs_are_read_as_written() {
         let cut = ProofAnswer::from_bytes(&bytes[..place]);
         assert!(cut.map_or(true, |cut| cut.bytes.len() < 5), "{place}");
     }
-    assert!(ProofAnswer::from_bytes(&bytes[..bytes.len() - 5]).is_err(), "no proof at all");
+    assert!(
+        ProofAnswer::from_bytes(&bytes[..bytes.len() - 5]).is_err(),
+        "no proof at all"
+    );
     let long = ProofAnswer {
         bytes: vec![0; (1 << 20) + 1],
         ..answer.clone()
     };
     assert!(ProofAnswer::from_bytes(&long.to_bytes()).is_err());
-    assert!(matches!(answer.verify(&ROLLUP, word(1)), Err(Wrong::Proof { first: 5, last: 9, .. })));
+    assert!(matches!(
+        answer.verify(&ROLLUP, word(1)),
+        Err(Wrong::Proof { first: 5, last: 9, .. })
+    ));
 }
 
 proptest! {

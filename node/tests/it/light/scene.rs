@@ -151,9 +151,14 @@ impl Scene {
             ..Settings::default()
         };
         let key = world.chain.key(0).unwrap();
-        let l1 = EthersL1::connect(world.chain.url(), Some(CHAIN_ID), Some(world.chain.key(0).unwrap()), settings)
-            .await
-            .unwrap();
+        let l1 = EthersL1::connect(
+            world.chain.url(),
+            Some(CHAIN_ID),
+            Some(world.chain.key(0).unwrap()),
+            settings,
+        )
+        .await
+        .unwrap();
         let rollup = Rollup::new(&l1, id.contract);
         let staking = Staking::new(&l1, rollup.constants().await.unwrap().staking);
         let clock = staking.constants().await.unwrap().clock;
