@@ -84,8 +84,17 @@ pub struct StateView<'a> {
     pub origin: Origin,
 }
 
-/// The body of the answer about the account `index`.
-pub fn account_body(view: &StateView<'_>, index: u32) -> Vec<u8> {
+/// The body of the answer about the account `index`; `None` if the header claims another state than this one. Then its builder
+/// was wrong, or this node is, and no answer holds: `unknown` is the one to give.
+pub fn account_body(view: &StateView<'_>, index: u32) -> Option<Vec<u8>> {
+    let claimed = match &view.origin {
+        Origin::Proven { .. } => None,
+        Origin::Committed(header) => Some(header.state),
+        Origin::Soft(signed) => Some(signed.header.state),
+    };
+    if claimed.is_some_and(|claimed| claimed != word_bytes(&view.state.root())) {
+        return None;
+    }
     let tree = view.state.tree();
     let leaf = match view.state.account(index) {
         Some(account) => Leaf::Account {
@@ -95,13 +104,13 @@ pub fn account_body(view: &StateView<'_>, index: u32) -> Vec<u8> {
         None => Leaf::Absent { tree: tree.root() },
     };
     let (origin, next) = (view.origin, view.state.next());
-    AccountProof {
+    let proof = AccountProof {
         index,
         origin,
         next,
         leaf,
-    }
-    .to_bytes()
+    };
+    Some(proof.to_bytes())
 }
 
 // READING AND CHECKING

@@ -15,7 +15,8 @@
 //! let address = Address::new(SecretKey::derive(b"an example").public_key(), L1Address([7; 20]));
 //! let state = State::from_accounts(vec![Account::new(address, 1_000)]);
 //! let view = StateView { state: &state, origin: Origin::Proven { batch: 3 } };
-//! let answer = AccountProof::from_bytes(0, StateAt::Proven, &account_body(&view, 0)).unwrap();
+//! let body = account_body(&view, 0).unwrap();
+//! let answer = AccountProof::from_bytes(0, StateAt::Proven, &body).unwrap();
 //! assert!(answer.check_root(&state.root()).is_ok());
 //! ```
 

@@ -410,7 +410,7 @@ impl Light {
         let head = self.0.endpoints.batch(batch).await?.head;
         proof.check_head(batch, &head)?;
         let against = format!(
-            "the header 0x{} that the rollup contract keeps of the batch: its committer claims this state, no proof shows it yet, and the batch can still be pruned",
+            "the header 0x{} that the rollup contract keeps of the batch: its committer claims this state, and until it is proven the batch can be pruned",
             hex(&head)
         );
         Ok(self.checked(Stage::Committed, batch, against, Some(peer))?)

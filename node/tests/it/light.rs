@@ -12,7 +12,7 @@ use jsonrpsee::core::client::ClientT;
 use jsonrpsee::rpc_params;
 use jsonrpsee_http_client::{HttpClient, HttpClientBuilder};
 use serde_json::{Value, json};
-use starling_node::answers::account::{Leaf, Origin, StateView, account_body};
+use starling_node::answers::account::{Leaf, Origin};
 use starling_node::answers::proof::Point;
 use starling_node::l1::abi::{self, ROLLUP};
 use starling_node::l1::hex;
@@ -25,7 +25,7 @@ use starling_rollup::chain::word_bytes;
 
 use self::nodes::{Lie, Node, settings, until};
 use self::proxy::Proxy;
-use self::scene::Scene;
+use self::scene::{Scene, forged as lie};
 
 /// A light node that knows these nodes, and one of L1's endpoints at these addresses.
 async fn start(scene: &Scene, l1: &[&str], nodes: &[&Node], verify: Option<Point>) -> Light {
@@ -202,7 +202,7 @@ async fn answers_are_checked_and_liars_are_replaced() {
         proven,
         Lie::new(move |_, _| {
             let origin = Origin::Proven { batch };
-            account_body(&StateView { state: &older, origin }, 1)
+            lie(&older, origin, 1)
         }),
     )
     .await;
@@ -214,21 +214,9 @@ async fn answers_are_checked_and_liars_are_replaced() {
     };
     let state = word_bytes(&rich.root());
     let forged = BlockHeader { state, ..header };
-    let body = account_body(
-        &StateView {
-            state: &rich,
-            origin: Origin::Committed(forged),
-        },
-        1,
-    );
+    let body = lie(&rich, Origin::Committed(forged), 1);
     caught(&scene, "another header", at(StateAt::Committed), Lie::says(body)).await;
-    let body = account_body(
-        &StateView {
-            state: &rich,
-            origin: Origin::Committed(header),
-        },
-        1,
-    );
+    let body = lie(&rich, Origin::Committed(header), 1);
     caught(
         &scene,
         "another state under the header",
@@ -247,7 +235,7 @@ async fn answers_are_checked_and_liars_are_replaced() {
     let by_stranger = forged.sign(&scene.id(), &stranger).unwrap();
     let says = |signed: SignedHeader| {
         let origin = Origin::Soft(signed);
-        Lie::says(account_body(&StateView { state: &rich, origin }, 1))
+        Lie::says(lie(&rich, origin, 1))
     };
     caught(&scene, "a stranger's header", at(StateAt::Soft), says(by_stranger)).await;
     caught(
@@ -287,7 +275,7 @@ async fn answers_are_checked_and_liars_are_replaced() {
     let older = scene.states[&0].clone();
     let stale = Lie::new(move |_, _| {
         let origin = Origin::Proven { batch: 0 };
-        account_body(&StateView { state: &older, origin }, 1)
+        lie(&older, origin, 1)
     });
     let late = Node::liar(&scene, stale).await;
     let light = start(&scene, &[scene.l1()], &[&late, &honest], None).await;
@@ -519,13 +507,7 @@ async fn l1_is_not_taken_at_its_word() {
 
     // One endpoint that lies and a node that lies with it: only proofs show it.
     let with_it = Node::liar(&scene, {
-        let body = account_body(
-            &StateView {
-                state: &rich,
-                origin: Origin::Proven { batch: proven },
-            },
-            1,
-        );
+        let body = lie(&rich, Origin::Proven { batch: proven }, 1);
         Lie::new(move |request, honest| match request {
             Request::Account {
                 at: StateAt::Proven, ..

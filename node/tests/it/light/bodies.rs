@@ -19,6 +19,8 @@ use starling_rollup::state::State;
 use starling_rollup::transaction::RollupId;
 use starling_vm::field::{Felt, Word};
 
+use super::scene::forged;
+
 const ROLLUP: RollupId = RollupId {
     chain_id: 31_337,
     contract: L1Address([0x42; 20]),
@@ -80,7 +82,7 @@ fn accounts_are_read_as_written_and_hold() {
     let state = state(5);
     for (at, origin) in origins(&state) {
         for index in [0, 3, 4, 5, 6, u32::MAX] {
-            let bytes = account_body(&StateView { state: &state, origin }, index);
+            let bytes = account_body(&StateView { state: &state, origin }, index).unwrap();
             let proof = AccountProof::from_bytes(index, at, &bytes).unwrap();
             assert_eq!(proof.to_bytes(), bytes);
             assert_eq!((proof.origin, proof.next, proof.root()), (origin, 5, state.root()));
@@ -99,7 +101,7 @@ fn no_byte_of_an_account_can_be_changed_unseen() {
     let state = state(5);
     for (at, origin) in origins(&state) {
         for index in [3, 5] {
-            let bytes = account_body(&StateView { state: &state, origin }, index);
+            let bytes = account_body(&StateView { state: &state, origin }, index).unwrap();
             for place in 0..bytes.len() {
                 assert!(AccountProof::from_bytes(index, at, &bytes[..place]).is_err(), "{place}");
                 for change in [1, 0x80, 0xff] {
@@ -123,7 +125,7 @@ fn no_byte_of_an_account_can_be_changed_unseen() {
 fn numbers_above_their_limits_are_refused() {
     let state = state(2);
     let origin = Origin::Proven { batch: 5 };
-    let bytes = account_body(&StateView { state: &state, origin }, 1);
+    let bytes = account_body(&StateView { state: &state, origin }, 1).unwrap();
     let with = |at: usize, number: u64| {
         let mut changed = bytes.clone();
         changed[at..at + 8].copy_from_slice(&number.to_be_bytes());
@@ -139,12 +141,20 @@ fn numbers_above_their_limits_are_refused() {
     assert!(matches!(with(60, u64::MAX), Err(BodyError::Digest(_))));
 }
 
+/// A node whose state is another than the header claims has nothing to answer.
+#[test]
+fn nobody_answers_for_a_header_that_claims_another_state() {
+    let (state, other) = (state(5), state(4));
+    for (at, origin) in origins(&state) {
+        let body = account_body(&StateView { state: &other, origin }, 1);
+        assert_eq!(body.is_none(), at != StateAt::Proven);
+    }
+}
+
 #[test]
 fn wrong_answers_are_told_apart() {
     let (state, other) = (state(5), state(4));
-    let proof = |state: &State, origin, at| {
-        AccountProof::from_bytes(1, at, &account_body(&StateView { state, origin }, 1)).unwrap()
-    };
+    let proof = |state: &State, origin, at| AccountProof::from_bytes(1, at, &forged(state, origin, 1)).unwrap();
     let [(proven, p), (committed, c), (soft, s)] = origins(&state);
     let found = proof(&other, p, proven).check_root(&state.root());
     assert!(matches!(found, Err(Wrong::Root { .. })), "{found:?}");
@@ -305,7 +315,7 @@ proptest! {
     fn accounts_of_any_state_hold(accounts in 0..40u64, index in 0..48u32) {
         let state = state(accounts);
         for (at, origin) in origins(&state) {
-            let bytes = account_body(&StateView { state: &state, origin }, index);
+            let bytes = account_body(&StateView { state: &state, origin }, index).unwrap();
             let proof = AccountProof::from_bytes(index, at, &bytes).unwrap();
             prop_assert!(holds(&state, &proof));
             prop_assert_eq!(matches!(proof.leaf, Leaf::Account { .. }), u64::from(index) < accounts);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use starling_node::answers::account::{Origin, StateView, account_body};
+use starling_node::answers::account::{AccountProof, Origin, StateView, account_body};
 use starling_node::answers::operation::operation_body;
 use starling_node::answers::proof::{Point, proof_body};
 use starling_node::l1::L1;
@@ -56,7 +56,7 @@ impl Bodies {
     /// The honest answer.
     pub(crate) fn body(&self, request: &Request) -> Option<Vec<u8>> {
         match request {
-            Request::Account { index, at } => Some(account_body(&self.view(*at), *index)),
+            Request::Account { index, at } => account_body(&self.view(*at), *index),
             Request::Operation { batch, position } => operation_body(self.data.get(batch)?, *position),
             Request::Proof { last } => self.proofs.get(last).cloned(),
             Request::Batch { .. } | Request::BlocksByRange { .. } => None,
@@ -278,6 +278,18 @@ impl Scene {
 
 async fn slot_now(l1: &EthersL1, clock: &Clock) -> u64 {
     clock.slot_at(l1.head().await.unwrap().timestamp)
+}
+
+/// The path of an account in one state, passed off as another's.
+pub(crate) fn forged(state: &State, origin: Origin, index: u32) -> Vec<u8> {
+    let view = StateView {
+        state,
+        origin: Origin::Proven { batch: 0 },
+    };
+    let body = account_body(&view, index).unwrap();
+    let mut proof = AccountProof::from_bytes(index, StateAt::Proven, &body).unwrap();
+    proof.origin = origin;
+    proof.to_bytes()
 }
 
 /// A batch with one transaction; its words.
