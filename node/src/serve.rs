@@ -11,7 +11,9 @@ use starling_rollup::transaction::RollupId;
 use starling_vm::field::Word;
 use tokio::sync::{Mutex, watch};
 
-use crate::answers::{self, Origin, Point, StateView};
+use crate::answers::account::{Origin, StateView, account_body};
+use crate::answers::operation::operation_body;
+use crate::answers::proof::{Point, ProofAnswer, proof_body};
 use crate::network::Answers;
 use crate::operator::journal::{Journal, JournalError, Sealed};
 use crate::operator::sequencer::SharedSequencer;
@@ -92,12 +94,12 @@ impl Served {
             return Ok(None);
         };
         let (state, origin) = (&*kept.state, kept.origin);
-        Ok(answers::account_body(&StateView { state, origin }, index))
+        Ok(account_body(&StateView { state, origin }, index))
     }
 
     fn operation(&self, batch: u64, position: u32) -> Result<Option<Vec<u8>>, JournalError> {
         let sealed = self.journal.sealed(batch)?;
-        Ok(sealed.and_then(|sealed| answers::operation_body(&sealed.data(), position)))
+        Ok(sealed.and_then(|sealed| operation_body(&sealed.data(), position)))
     }
 
     fn proof(&self, last: u64) -> Result<Option<Vec<u8>>, JournalError> {
@@ -112,7 +114,7 @@ impl Served {
         if after.root != proof.root {
             return Ok(None);
         }
-        Ok(Some(answers::proof_body(&proof, before.root, before.digest, after.digest)))
+        Ok(Some(proof_body(&proof, before.root, before.digest, after.digest)))
     }
 }
 
@@ -148,8 +150,8 @@ pub fn proof_of(
     kernel: Word,
     before: Point,
     after: Point,
-) -> Option<(answers::ProofAnswer, u64)> {
-    let answer = answers::ProofAnswer::from_bytes(body).ok()?;
+) -> Option<(ProofAnswer, u64)> {
+    let answer = ProofAnswer::from_bytes(body).ok()?;
     if answer.before != before || answer.after != after {
         return None;
     }

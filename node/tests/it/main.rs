@@ -9,6 +9,7 @@ mod escape;
 mod faults;
 mod journal;
 mod l1;
+mod light;
 mod mempool;
 mod metrics;
 mod onchain;
