@@ -310,7 +310,7 @@ impl Shared {
         }
         match self.take_block(block).await {
             Ok(Received::Applied | Received::Early) => Verdict::Accept,
-            Ok(Received::Known) => Verdict::Ignore,
+            Ok(Received::Known | Received::Late) => Verdict::Ignore,
             Ok(Received::Elsewhere) => {
                 let shared = self.clone();
                 tokio::spawn(async move { shared.catch_up(from).await });

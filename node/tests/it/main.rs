@@ -3,10 +3,12 @@
 
 mod bare;
 mod chain;
+mod cluster;
 mod config;
 mod devnet;
 mod escape;
 mod faults;
+mod foreign;
 mod journal;
 mod l1;
 mod light;
@@ -14,6 +16,7 @@ mod mempool;
 mod metrics;
 mod onchain;
 mod operator;
+mod operators;
 mod outside;
 mod reorg;
 mod rpc;
