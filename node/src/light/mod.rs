@@ -610,7 +610,7 @@ async fn quiet(handle: Handle, mut events: Events) {
             Event::Message { id, .. } => drop(handle.report(id, Verdict::Ignore).await),
             Event::Request { responder, .. } => {
                 let refusal = Response::Refused(Refusal::Unknown);
-                drop(handle.respond(responder, refusal).await);
+                let _ = handle.respond(responder, refusal).await;
             }
             Event::Peer(_) | Event::Gone(_) => {}
         }
