@@ -93,7 +93,7 @@ abstract contract Validators is Schedule, Ledger {
     uint256 public immutable MIN_CHURN;
     /// @notice This part of the set may enter, and leave, an epoch.
     uint256 public immutable CHURN_QUOTIENT;
-    /// @notice Seconds from the last epoch in which a stake counts until it is paid out.
+    /// @notice Seconds from the last epoch in which a stake counts until it is paid out. At least [JAIL].
     uint256 public immutable EXIT_DELAY;
     /// @notice Seconds after a slot in which evidence for it is taken.
     uint256 public immutable EVIDENCE_WINDOW;
@@ -158,7 +158,8 @@ abstract contract Validators is Schedule, Ledger {
             && p.neglect < 1 << 88 && p.minStake >= 2 * p.neglect && p.minChurn >= p.minStake && p.minChurn < 1 << 96
             && p.churnQuotient != 0;
         bool shares = p.equivocation != 0 && p.equivocation <= 100 && p.reward != 0 && p.reward < 50;
-        bool windows = p.evidenceWindow < 1 << 32 && p.exitDelay < 1 << 32 && p.jail < 1 << 32
+        // To leave and come back under another key is no shorter than to sit in jail.
+        bool windows = p.evidenceWindow < 1 << 32 && p.exitDelay < 1 << 32 && p.jail <= p.exitDelay
             && p.exitDelay > p.evidenceWindow + p.slot && p.evidenceWindow >= p.slot * p.slots;
         if (!(clock && money && shares && windows)) revert Staking__Parameters();
         STEP_IN = p.stepIn;
