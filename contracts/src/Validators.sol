@@ -242,7 +242,8 @@ abstract contract Validators is Schedule, Ledger {
         Validator storage v = _known(operator);
         if (msg.sender != operator && msg.sender != v.beneficiary) revert Staking__NotYours(msg.sender);
         if (v.exit != 0 || v.ejected) revert Staking__Leaving(operator);
-        uint256 epoch = _reserve(_exits, v.stake / UNIT);
+        // What waits will never count: it leaves nothing.
+        uint256 epoch = _reserve(_exits, _counted(v));
         v.exit = uint32(epoch);
         emit ExitRequested(operator, epoch);
         if (epoch == currentEpoch() + AHEAD) _leave(operator, v);
@@ -293,10 +294,15 @@ abstract contract Validators is Schedule, Ledger {
     /// @notice Writes what a validator's stake weighs into the tree, from the first epoch whose set is open.
     function _weigh(Validator storage v) private {
         uint256 epoch = currentEpoch() + AHEAD;
-        uint256 units = v.stake / UNIT;
-        uint256 weight = v.free != 0 || units < v.waiting ? 0 : units - v.waiting;
+        uint256 weight = v.free != 0 ? 0 : _counted(v);
         _tree.set(v.index, weight, epoch);
         emit Weight(v.index, weight, epoch);
+    }
+
+    /// @notice Units of a validator's stake that do not wait.
+    function _counted(Validator storage v) private view returns (uint256) {
+        uint256 units = v.stake / UNIT;
+        return units < v.waiting ? 0 : units - v.waiting;
     }
 
     /// @notice Takes room for `units` from the epochs ahead.
