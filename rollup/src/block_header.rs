@@ -29,7 +29,7 @@ pub struct BlockHeader {
 }
 
 /// Why bytes are not a header, or not a signed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The wrong number of bytes.
     #[error("a header is {expected} bytes, found {found}")]

@@ -607,10 +607,12 @@ async fn quiet(handle: Handle, mut events: Events) {
     while let Some(event) = events.next().await {
         // Errors: the message was decided otherwise, the asker is gone, or the network has ended.
         match event {
-            Event::Message { id, .. } => drop(handle.report(id, Verdict::Ignore).await),
+            Event::Message { id, .. } => {
+                let _ = handle.report(id, Verdict::Ignore).await;
+            }
             Event::Request { responder, .. } => {
                 let refusal = Response::Refused(Refusal::Unknown);
-                drop(handle.respond(responder, refusal).await);
+                let _ = handle.respond(responder, refusal).await;
             }
             Event::Peer(_) | Event::Gone(_) => {}
         }
