@@ -25,7 +25,7 @@ use crate::l1::{L1, L1Error, hex};
 use crate::operator::hex_word;
 
 /// How long an endpoint may take for one question.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the number before the last one is still taken from peers: a proof or commit is not seen by all at once.
 const GRACE: Duration = Duration::from_secs(30);

@@ -607,7 +607,9 @@ async fn quiet(handle: Handle, mut events: Events) {
     while let Some(event) = events.next().await {
         // Errors: the message was decided otherwise, the asker is gone, or the network has ended.
         match event {
-            Event::Message { id, .. } => drop(handle.report(id, Verdict::Ignore).await),
+            Event::Message { id, .. } => {
+                let _ = handle.report(id, Verdict::Ignore).await;
+            }
             Event::Request { responder, .. } => {
                 let refusal = Response::Refused(Refusal::Unknown);
                 let _ = handle.respond(responder, refusal).await;
