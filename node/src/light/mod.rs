@@ -52,7 +52,7 @@ use peers::{Fault, Peers};
 /// pass off an older block as the newest.
 const SLOTS_BACK: u64 = 4;
 
-/// How many slots ahead of L1's time: the blocks of a slot are built in the slot before.
+/// How many slots ahead of L1's time: clocks are not the same, and L1's newest block is some seconds old.
 const SLOTS_AHEAD: u64 = 1;
 
 // SETTINGS
