@@ -17,6 +17,7 @@ use starling_p2p::status::{Head, Heads};
 use starling_p2p::{Event, Events, Handle, PeerId};
 use starling_rollup::address::L1Address;
 use starling_rollup::chain::word_bytes;
+use starling_rollup::kernel;
 use starling_rollup::transaction::{RollupId, SignedTransaction};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,10 +28,11 @@ use crate::block::{Block, MAX_INDEX};
 use crate::gossip::{Evidence, ProofNotice};
 use crate::mempool::PoolError;
 use crate::operator::chain::{ReceiveError, Received};
-use crate::operator::journal::Journal;
+use crate::operator::journal::{Journal, StoredProof};
 use crate::operator::sequencer::{SharedSequencer, SubmitError};
 use crate::operator::settler::Status;
 use crate::operator::turns::{SharedTurns, lock};
+use crate::serve::{points, proof_of};
 
 /// Signature checks at once: as many as there are cores is enough, and a few wait in line.
 const CHECKS: usize = 4;
@@ -95,7 +97,7 @@ pub struct Parts {
     /// Where evidence goes that is to be reported on L1.
     pub evidence: mpsc::Sender<Evidence>,
     /// Answers for accounts, operations and proofs.
-    pub answers: Option<Arc<dyn Answers>>,
+    pub answers: Arc<dyn Answers>,
 }
 
 /// What the checks beside the task share.
@@ -107,7 +109,7 @@ struct Shared {
     journal: Journal,
     turns: SharedTurns,
     evidence: mpsc::Sender<Evidence>,
-    answers: Option<Arc<dyn Answers>>,
+    answers: Arc<dyn Answers>,
     early: Arc<tokio::sync::Mutex<Early>>,
     checks: Arc<Semaphore>,
     /// One block after the other: their order is the chain's.
@@ -308,7 +310,7 @@ impl Shared {
         }
         match self.take_block(block).await {
             Ok(Received::Applied | Received::Early) => Verdict::Accept,
-            Ok(Received::Known) => Verdict::Ignore,
+            Ok(Received::Known | Received::Late) => Verdict::Ignore,
             Ok(Received::Elsewhere) => {
                 let shared = self.clone();
                 tokio::spawn(async move { shared.catch_up(from).await });
@@ -436,16 +438,46 @@ impl Shared {
 
     async fn judge_proof(&self, from: PeerId, notice: ProofNotice) -> Verdict {
         let journal = self.journal.clone();
-        let here = tokio::task::spawn_blocking(move || {
-            let sealed = journal.sealed(notice.last).ok()??;
-            Some(sealed.root == notice.root)
+        let look = tokio::task::spawn_blocking(move || {
+            let (_, after) = points(&journal, notice.first, notice.last).ok()??;
+            let known = journal.proofs(notice.last).ok()?.iter().any(|proof| proof.last == notice.last);
+            (after.root == notice.root).then_some(known)
         });
-        match here.await.ok().flatten() {
-            Some(true) => {
-                debug!(first = notice.first, last = notice.last, %from, "a proof can be asked for");
+        match look.await.ok().flatten() {
+            None => Verdict::Ignore,
+            Some(true) => Verdict::Accept,
+            Some(false) => {
+                let shared = self.clone();
+                tokio::spawn(async move { shared.fetch_proof(from, notice).await });
                 Verdict::Accept
             }
-            _ => Verdict::Ignore,
+        }
+    }
+
+    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it.
+    async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) {
+        let request = Request::Proof { last: notice.last };
+        let Ok(Response::Found(body)) = self.handle.request(peer, request).await else {
+            return;
+        };
+        let (journal, rollup) = (self.journal.clone(), self.rollup);
+        let kept = tokio::task::spawn_blocking(move || {
+            let (before, after) = points(&journal, notice.first, notice.last).ok()??;
+            let (answer, rows) = proof_of(&body, &rollup, kernel::program().hash(), before, after)?;
+            let proof = StoredProof {
+                first: notice.first,
+                last: notice.last,
+                root: after.root,
+                payee: answer.payee,
+                rows,
+                prove_ms: 0,
+                peak_bytes: 0,
+                bytes: answer.bytes,
+            };
+            journal.keep_proof(&proof).ok()
+        });
+        if kept.await.ok().flatten().is_some() {
+            debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
         }
     }
 
@@ -472,13 +504,7 @@ impl Shared {
                     _ => unknown,
                 }
             }
-            other => {
-                let body = match &self.answers {
-                    Some(answers) => answers.answer(other).await,
-                    None => None,
-                };
-                body.map_or(unknown, Response::Found)
-            }
+            other => self.answers.answer(other).await.map_or(unknown, Response::Found),
         };
         let _ = self.handle.respond(responder, response).await;
     }

@@ -8,6 +8,7 @@ mod devnet;
 mod escape;
 mod io;
 mod key;
+mod light;
 mod node;
 mod onchain;
 mod progress;
@@ -37,6 +38,9 @@ enum Command {
     /// Run an operator, or rebuild a rollup's state from L1.
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// Follow a rollup without its state: ask peers, check every answer against L1 or its proofs.
+    #[command(after_help = light::EXAMPLES)]
+    Light(light::LightArgs),
     /// Make and show keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -72,6 +76,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Vm(command) => vm::run(command),
         Command::Node(command) => node::run(command),
+        Command::Light(args) => light::run(args),
         Command::Key(command) => key::run(command),
         Command::Stake(command) => stake::run(command),
         Command::Wallet(command) => wallet::run(command),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use starling_rollup::batch::{Batch, OpenBatch};
-use starling_rollup::block_header::{self, BlockEnd, BlocksError};
+use starling_rollup::block_header::{self, BlockEnd, BlocksError, SignedHeader};
 use starling_rollup::chain::{self, GENESIS};
 use starling_rollup::data::{BatchData, DataError};
 use starling_rollup::envelope::TransactionId;
@@ -41,6 +41,8 @@ pub enum Received {
     Elsewhere,
     /// It takes entries of the queue that this node has not seen yet: it waits for them.
     Early,
+    /// It continues a batch that is closed here: it came after its slot.
+    Late,
 }
 
 /// Why a block cannot be executed: no honest leader signs such a block.
@@ -165,7 +167,8 @@ impl Sequencer {
     pub fn unproven_to(&self, proven: u64, last: u64) -> Result<usize, JournalError> {
         let mut count = 0;
         for number in proven + 1..=last.min(self.last) {
-            count += self.journal.sealed(number)?.map_or(0, |sealed| sealed.operations() + sealed.entries().len());
+            let shape = self.shape(number)?;
+            count += shape.entries + shape.operations;
         }
         Ok(count)
     }
@@ -188,6 +191,26 @@ impl Sequencer {
             None => self.last * crate::block::MAX_INDEX,
         };
         Some((position, self.tip()))
+    }
+
+    /// The chain's last header with its builder's signature, if that is known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_signed(&self) -> Result<Option<SignedHeader>, JournalError> {
+        if let Some(cut) = self.cuts.last() {
+            return Ok(cut.signed);
+        }
+        Ok(self.journal.sealed(self.last)?.and_then(|sealed| sealed.signed))
+    }
+
+    /// The state after the chain's last block.
+    pub fn soft_state(&self) -> State {
+        let mut state = self.state.clone();
+        if let Ok((_, overlay)) = self.open.clone().finish(&self.state) {
+            state.absorb(&overlay);
+        }
+        state
     }
 
     /// Whether the chain has a header, or the block waits to be applied.
@@ -217,7 +240,7 @@ impl Sequencer {
         match received {
             Received::Applied => self.apply_held()?,
             Received::Elsewhere | Received::Early => self.hold(block),
-            Received::Known => {}
+            Received::Known | Received::Late => {}
         }
         Ok(received)
     }
@@ -272,6 +295,9 @@ impl Sequencer {
         }
         if header.parent != self.tip() {
             return Ok(Received::Elsewhere);
+        }
+        if header.batch == self.last && self.cuts.is_empty() {
+            return Ok(Received::Late);
         }
         let closes = header.index == 0 && !self.cuts.is_empty();
         let (expected, index) = match closes {

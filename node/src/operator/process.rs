@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use starling_p2p::{Events, Genesis, Handle, Multiaddr, Network};
-use starling_rollup::address::Address;
+use starling_rollup::address::{Address, L1Address};
 use starling_rollup::chain::word_bytes;
 use starling_rollup::kernel;
 use starling_rollup::keyfile::{KeyFile, KeyFileError};
@@ -24,6 +24,7 @@ use super::prover::Policy;
 use super::sequencer::{Making, Sealing, Sequencer, SharedSequencer};
 use super::settler::{Duties, SettleError, Settler, Status, shared};
 use super::signing::Signer;
+use super::turns::{SharedTurns, lock};
 use crate::config::{Checked, NodeRole};
 use crate::gossip::Forms;
 use crate::l1::ethers::{EthersL1, Settings};
@@ -32,6 +33,7 @@ use crate::mempool::Mempool;
 use crate::metrics::Metrics;
 use crate::network::{self, Outbox, Outgoing};
 use crate::rpc;
+use crate::serve::Served;
 use crate::store::{self, Store, StoreError};
 
 /// Why a node ended.
@@ -212,7 +214,7 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
         Work {
             l1,
             journal,
-            sequencer: sequencer.clone(),
+            sequencer,
             status,
             watched,
             metrics: metrics.clone(),
@@ -224,7 +226,6 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
     );
     let ended = tokio::select! {
         ended = settling => ended,
-        () = tick(sequencer.clone(), &metrics, &outbox) => Ok(()),
         () = interrupted() => Ok(()),
     };
     info!("ending");
@@ -278,6 +279,14 @@ async fn settle(checked: &Checked, rollup: RollupId, work: Work) -> Result<(), S
         }
     };
     settler.count_in(work.metrics.clone());
+    let me = work.duties.signer.as_ref().map(|signer| signer.address());
+    let ticking = tick(
+        work.sequencer.clone(),
+        settler.turns(),
+        me,
+        work.metrics.clone(),
+        work.outbox.clone(),
+    );
     settler.take_on(work.duties, work.policy);
     let (evidence, reports) = mpsc::channel(EVIDENCE);
     settler.report_from(reports);
@@ -289,17 +298,22 @@ async fn settle(checked: &Checked, rollup: RollupId, work: Work) -> Result<(), S
             events: connected.events,
             outgoing: connected.outgoing,
             rollup,
+            answers: Arc::new(Served::new(
+                work.sequencer.clone(),
+                work.journal.clone(),
+                work.watched.clone(),
+            )),
             sequencer: work.sequencer,
             journal: work.journal,
             turns: settler.turns(),
             status: work.watched,
             evidence,
-            answers: None,
         }));
     }
     tokio::select! {
         ended = settler.run(pause) => ended,
         ended = prover.run(pause) => ended,
+        () = ticking => Ok(()),
     }
 }
 
@@ -336,11 +350,19 @@ async fn connect(checked: &Checked, key: Option<L1Key>) -> Result<Arc<dyn L1>, P
 }
 
 /// Fills and seals batches. A store that fails is tried again: nothing is acknowledged meanwhile.
-async fn tick(sequencer: SharedSequencer, metrics: &Metrics, outbox: &Outbox) {
+async fn tick(
+    sequencer: SharedSequencer,
+    turns: SharedTurns,
+    me: Option<L1Address>,
+    metrics: Metrics,
+    outbox: Outbox,
+) {
     let mut tries = 0;
     loop {
         let (ticked, made) = {
             let mut sequencer = sequencer.lock().await;
+            // Now that it is this task's turn: slots end by the clock.
+            sequencer.take_turn(lock(&turns).turn(me));
             let ticked = sequencer.tick();
             let (pool, open) = sequencer.waiting();
             metrics.waiting.set((pool + open) as u64);

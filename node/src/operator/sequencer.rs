@@ -4,7 +4,7 @@
 //! transactions, block by block, and seals it by size or age; everybody else executes the blocks that the leader signed
 //! ([super::chain]). What is signed or sealed is in the journal before anybody hears of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -140,6 +140,18 @@ pub enum Place {
     },
 }
 
+/// What is asked of sealed batches often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    /// Entries of the queue.
+    pub(super) entries: usize,
+    /// Signed operations.
+    pub(super) operations: usize,
+}
+
+/// Batches whose shape is kept.
+const SHAPES: usize = 1_024;
+
 /// The sequencer.
 pub struct Sequencer {
     pub(super) journal: Journal,
@@ -183,6 +195,9 @@ pub struct Sequencer {
     indices: HashMap<[u8; 32], Vec<u32>>,
     /// Transactions that this node has accepted from users, and that no batch has.
     own: HashSet<TransactionId>,
+    pub(super) shapes: std::sync::Mutex<BTreeMap<u64, Shape>>,
+    /// Whether this node may build when it is its turn.
+    permit: bool,
 }
 
 /// Accounts as the batch that is being filled leaves them.
@@ -247,6 +262,8 @@ impl Sequencer {
             pool,
             indices: HashMap::new(),
             own: HashSet::new(),
+            shapes: std::sync::Mutex::default(),
+            permit: true,
         };
         sequencer.own = found.pool.iter().map(|signed| sequencer.journal.id(signed)).collect();
         for index in 0..sequencer.state.next() as u32 {
@@ -265,7 +282,40 @@ impl Sequencer {
 
     /// Says which slot it is, and whether this node leads it.
     pub fn take_turn(&mut self, turn: Turn) {
-        self.turn = turn;
+        self.turn = Turn {
+            builds: turn.builds && self.permit,
+            ..turn
+        };
+    }
+
+    /// Says whether this node may build at all when it is its turn: not on a chain that waits for L1.
+    pub fn permit(&mut self, permit: bool) {
+        self.permit = permit;
+    }
+
+    /// Whether this node builds now.
+    pub fn builds(&self) -> bool {
+        self.turn.builds
+    }
+
+    /// The shape of a sealed batch; nothing if there is none.
+    pub(super) fn shape(&self, number: u64) -> Result<Shape, JournalError> {
+        let mut shapes = self.shapes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(shape) = shapes.get(&number) {
+            return Ok(*shape);
+        }
+        let Some(sealed) = self.journal.sealed(number)? else {
+            return Ok(Shape::default());
+        };
+        let shape = Shape {
+            entries: sealed.entries().len(),
+            operations: sealed.operations(),
+        };
+        shapes.insert(number, shape);
+        while shapes.len() > SHAPES {
+            shapes.pop_first();
+        }
+        Ok(shape)
     }
 
     /// Takes the blocks that this node has made since the last call.
@@ -347,10 +397,7 @@ impl Sequencer {
     /// When the journal cannot be read.
     pub fn place(&self, id: &TransactionId) -> Result<Option<Place>, JournalError> {
         if let Some((batch, position)) = self.journal.place(id)? {
-            let entries = self
-                .journal
-                .sealed(batch)?
-                .map_or(0, |sealed| sealed.entries().len() as u32);
+            let entries = self.shape(batch)?.entries as u32;
             return Ok(Some(Place::Sealed {
                 batch,
                 position,

@@ -159,12 +159,6 @@ pub struct Duties {
 /// Operations that wait for a proof, at most, if nothing else is said: two proofs' worth.
 pub const BACKLOG: usize = 1_024;
 
-/// The last part of a slot in which no block is made: what is signed then may come too late for the next leader.
-const HAND_OVER: Duration = Duration::from_millis(300);
-
-/// The first part of a slot in which its leader still takes the blocks of the one before.
-const TAKE_OVER: Duration = Duration::from_millis(400);
-
 /// How long validators wait for each other with what all of them may do.
 const STAGGER: Duration = Duration::from_millis(1_500);
 
@@ -460,24 +454,25 @@ impl Settler {
         Ok(None)
     }
 
-    /// Tells the sequencer which slot it is, and whether to build in it.
+    /// Tells the sequencer whether it may build when it is its turn.
     async fn tell_turn(&mut self, stalled: bool, progress: &Progress) -> Result<(), SettleError> {
-        let (slot, builder, passed, left) = {
+        let mut sequencer = self.sequencer.lock().await;
+        let room = sequencer.unproven(progress.proven)? < 2 * self.duties.backlog;
+        sequencer.permit(!stalled && room);
+        if self.duties.alone {
+            sequencer.take_turn(Turn { slot: 0, builds: true });
+        }
+        let building = sequencer.builds();
+        drop(sequencer);
+        let (slot, builder) = {
             let turns = lock(&self.turns);
             let slot = turns.slot().unwrap_or(0);
-            (slot, turns.builder(slot), turns.passed(), turns.left())
+            (slot, turns.builder(slot))
         };
-        let mine = self.duties.signer.as_ref().is_some_and(|signer| builder == Some(signer.address()));
-        let in_time = left.is_some_and(|left| left > HAND_OVER) && passed.is_some_and(|passed| passed > TAKE_OVER);
-        let mut sequencer = self.sequencer.lock().await;
-        let room = self.duties.alone || sequencer.unproven(progress.proven)? < 2 * self.duties.backlog;
-        let builds = self.duties.alone || (mine && in_time && !stalled && room);
-        sequencer.take_turn(Turn { slot, builds });
-        drop(sequencer);
         self.change(|status| {
             status.slot = slot;
             status.builder = builder;
-            status.building = builds;
+            status.building = building;
         });
         Ok(())
     }
@@ -490,11 +485,14 @@ impl Settler {
         let Some(me) = self.committer() else {
             return Ok(false);
         };
-        let slot = lock(&self.turns).slot().unwrap_or(0);
+        let (slot, complete) = {
+            let turns = lock(&self.turns);
+            (turns.slot().unwrap_or(0), turns.complete_before())
+        };
         let sealed = {
             let mut sequencer = self.sequencer.lock().await;
             if sequencer.last() == progress.committed && !self.duties.alone {
-                sequencer.close_before(slot)?;
+                sequencer.close_before(complete)?;
             }
             if sequencer.last() <= progress.committed {
                 return Ok(false);

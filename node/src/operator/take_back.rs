@@ -50,6 +50,8 @@ impl Sequencer {
             self.journal.forget_blocks(self.last + 1, u64::MAX)?;
             self.feed.blocks_taken_back();
         }
+        let shapes = self.shapes.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        drop(shapes.split_off(&(sound + 1)));
         while self.last > sound {
             let Some(sealed) = self.journal.sealed(self.last)? else {
                 break;

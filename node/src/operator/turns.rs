@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use starling_rollup::address::L1Address;
 use starling_rollup::schedule::Clock;
 
+use super::sequencer::Turn;
 use crate::l1::staking::{Staking, StakingConstants, StakingEvent};
 use crate::l1::{Block, L1Error};
 
@@ -25,6 +26,12 @@ const RANGE: u64 = 2_000;
 
 /// How far the system's clock may be from L1's newest block to be believed: a few blocks may be missing, and clocks are off.
 const CLOSE: Duration = Duration::from_secs(60);
+
+/// The last part of a slot in which no block is made: what is signed then may come too late for the next leader.
+const HAND_OVER: Duration = Duration::from_millis(300);
+
+/// The first part of a slot in which its builder still takes the blocks of the one before.
+const TAKE_OVER: Duration = Duration::from_millis(400);
 
 /// The schedule, shared by the parts of a node.
 pub type SharedTurns = Arc<Mutex<Turns>>;
@@ -96,6 +103,27 @@ impl Turns {
     pub fn passed(&self) -> Option<Duration> {
         let (now, slot) = (self.now()?, self.slot()?);
         Some(now.saturating_sub(Duration::from_secs(self.clock().slot_start(slot))))
+    }
+
+    /// The slot now, and whether `me` makes a block in it at this moment.
+    pub fn turn(&self, me: Option<L1Address>) -> Turn {
+        let slot = self.slot().unwrap_or(0);
+        let mine = me.is_some() && self.builder(slot) == me;
+        let in_time = self.left().is_some_and(|left| left > HAND_OVER)
+            && self.passed().is_some_and(|passed| passed > TAKE_OVER);
+        Turn {
+            slot,
+            builds: mine && in_time,
+        }
+    }
+
+    /// Batches built for slots before this one are complete: the last blocks of the slot that has just ended may still be on their way.
+    pub fn complete_before(&self) -> u64 {
+        let slot = self.slot().unwrap_or(0);
+        match self.passed().is_some_and(|passed| passed > TAKE_OVER) {
+            true => slot,
+            false => slot.saturating_sub(1),
+        }
     }
 
     /// Who builds a slot; `None` if that is not known, or nobody does.

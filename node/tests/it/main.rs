@@ -2,16 +2,21 @@
 #![allow(missing_docs)]
 
 mod bare;
+mod chain;
+mod cluster;
 mod config;
 mod devnet;
 mod escape;
 mod faults;
+mod foreign;
 mod journal;
 mod l1;
+mod light;
 mod mempool;
 mod metrics;
 mod onchain;
 mod operator;
+mod operators;
 mod outside;
 mod reorg;
 mod rpc;

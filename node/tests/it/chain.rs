@@ -1,0 +1,665 @@
+//! A chain that several make: leaders sign blocks, others execute them, L1 decides between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use starling_node::batch_body::BatchBody;
+use starling_node::block::{Block, BlockError, Opening};
+use starling_node::gossip::{Evidence, GossipError, ProofNotice};
+use starling_node::mempool::{Limits, Mempool};
+use starling_node::operator::chain::{Adopted, BlockFault, Commit, Garbage, ReceiveError, Received};
+use starling_node::operator::journal::{Body, Journal};
+use starling_node::operator::sequencer::{Making, Place, Sealing, Sequencer, Turn};
+use starling_node::operator::signing::Signer;
+use starling_node::store::{self, Backend};
+use starling_rollup::address::{Address, L1Address};
+use starling_rollup::block_header::{BlockHeader, SignedHeader};
+use starling_rollup::chain;
+use starling_rollup::entry::{Entry, Kind};
+use starling_rollup::envelope::TransactionId;
+use starling_rollup::l1_key::L1Key;
+use starling_rollup::transaction::{Operation, RollupId, SignedTransaction, Transaction};
+use starling_vm::schnorr::SecretKey;
+
+const ROLLUP: RollupId = RollupId {
+    chain_id: 31_337,
+    contract: L1Address([0x42; 20]),
+};
+const OWNER: L1Address = L1Address([9; 20]);
+const DEPOSIT: u64 = 1_000_000;
+/// Accounts; the first gets the fees.
+const ACCOUNTS: u8 = 6;
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::derive(&[number, 0x63])
+}
+
+fn address(number: u8) -> Address {
+    Address::new(key(number).public_key(), OWNER)
+}
+
+fn entries() -> Vec<Entry> {
+    let entry = |number| Entry {
+        kind: Kind::DepositNew { amount: DEPOSIT },
+        sender: OWNER,
+        address: address(number),
+    };
+    (0..ACCOUNTS).map(entry).collect()
+}
+
+fn pay(from: u8, nonce: u32, to: u8, amount: u64) -> SignedTransaction {
+    let transaction = Transaction {
+        from: u32::from(from),
+        nonce,
+        fee: 1,
+        operation: Operation::Transfer {
+            to: u32::from(to),
+            address: address(to),
+            amount,
+        },
+    };
+    transaction.sign(&ROLLUP.word(), &key(from), OWNER)
+}
+
+fn leader_key(number: u8) -> L1Key {
+    L1Key::from_bytes(&[number; 32]).unwrap()
+}
+
+/// A node: a leader if `signs`, with key `number`.
+struct Node {
+    number: u8,
+    signs: bool,
+    folder: tempfile::TempDir,
+    sequencer: Sequencer,
+}
+
+fn open(folder: &std::path::Path, number: u8, signs: bool) -> Sequencer {
+    let store: Arc<dyn store::Store> =
+        Arc::from(store::open(folder, Backend::Redb, &store::Options::default()).unwrap());
+    let journal = Journal::open(store.clone(), ROLLUP).unwrap();
+    let sealing = Sealing {
+        operations: 64,
+        age: Duration::from_secs(3_600),
+    };
+    let mut sequencer = Sequencer::recover(journal, sealing, address(0), Mempool::new(Limits::default())).unwrap();
+    sequencer.make(match signs {
+        true => Making::Signed(Arc::new(Signer::new(store, ROLLUP, leader_key(number))), Duration::ZERO),
+        false => Making::Followed,
+    });
+    sequencer
+}
+
+impl Node {
+    fn new(number: u8, signs: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sequencer = open(folder.path(), number, signs);
+        let mut node = Self {
+            number,
+            signs,
+            folder,
+            sequencer,
+        };
+        node.look();
+        node
+    }
+
+    fn leader(number: u8) -> Self {
+        Self::new(number, true)
+    }
+
+    fn follower() -> Self {
+        Self::new(0xee, false)
+    }
+
+    /// What a look at L1 brings.
+    fn look(&mut self) {
+        self.sequencer.foresee(&entries());
+        self.sequencer.learn(&entries());
+        self.sequencer.apply_held().unwrap();
+    }
+
+    fn restarted(self) -> Self {
+        let Self {
+            number,
+            signs,
+            folder,
+            sequencer,
+        } = self;
+        drop(sequencer);
+        let sequencer = open(folder.path(), number, signs);
+        Self {
+            number,
+            signs,
+            folder,
+            sequencer,
+        }
+    }
+
+    /// The blocks that it makes in a slot of all that waits.
+    fn build(&mut self, slot: u64) -> Vec<Block> {
+        self.sequencer.take_turn(Turn { slot, builds: true });
+        self.sequencer.tick().unwrap();
+        // The first tick may only have closed the batch of a slot before.
+        self.sequencer.tick().unwrap();
+        self.sequencer.take_turn(Turn { slot, builds: false });
+        self.sequencer.made()
+    }
+
+    fn submit(&mut self, signed: SignedTransaction) -> TransactionId {
+        self.sequencer.submit(signed).unwrap()
+    }
+
+    fn receive(&mut self, block: &Block) -> Result<Received, ReceiveError> {
+        self.sequencer.receive(block)
+    }
+
+    fn take(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            assert_eq!(self.receive(block).unwrap(), Received::Applied);
+        }
+    }
+
+    /// The commit of a batch that it has sealed.
+    fn commit(&self, number: u64) -> Commit {
+        let sealed = self.sequencer.journal().sealed(number).unwrap().unwrap();
+        Commit {
+            number,
+            digest: sealed.digest,
+            head: sealed.head,
+            slot: sealed.slot,
+            blocks: sealed.blocks.clone(),
+            words: sealed.data().to_words(),
+        }
+    }
+
+    fn place(&self, id: &TransactionId) -> Option<Place> {
+        self.sequencer.place(id).unwrap()
+    }
+
+    fn balance(&self, account: u32) -> u64 {
+        self.sequencer.soft_account(account).unwrap().0.balance
+    }
+}
+
+/// A leader with an open first batch: the deposits in its first block, a payment in each of two more.
+fn begun() -> (Node, Vec<Block>) {
+    let mut leader = Node::leader(1);
+    let mut blocks = leader.build(5);
+    for nonce in 0..2 {
+        leader.submit(pay(1, nonce, 2, 10));
+        blocks.extend(leader.build(5));
+    }
+    assert_eq!(blocks.len(), 3);
+    (leader, blocks)
+}
+
+// BLOCKS
+// ================================================================================================================
+
+#[test]
+fn followers_execute_what_leaders_sign() {
+    let (mut leader, blocks) = begun();
+    let mut follower = Node::follower();
+    follower.take(&blocks);
+    assert_eq!(follower.sequencer.tip(), leader.sequencer.tip());
+    let id = follower.sequencer.journal().id(&blocks[2].transactions[0]);
+    let expected = Place::Sealed {
+        batch: 1,
+        position: 1,
+        entries: u32::from(ACCOUNTS),
+    };
+    assert_eq!(follower.place(&id), Some(expected.clone()));
+    assert_eq!(follower.balance(2), DEPOSIT + 20);
+    assert_eq!(follower.receive(&blocks[1]).unwrap(), Received::Known);
+    // The next slot's leader builds on the last block, which closes the batch.
+    let mut next = Node::leader(2);
+    next.take(&blocks);
+    let late = next.submit(pay(3, 0, 4, 7));
+    let more = next.build(6);
+    assert_eq!((more.len(), more[0].header().batch, more[0].header().index), (1, 2, 0));
+    for node in [&mut leader, &mut follower] {
+        node.take(&more);
+        assert_eq!(node.sequencer.last(), 1);
+        assert_eq!(node.commit(1), next.commit(1));
+        assert_eq!(node.sequencer.tip(), next.sequencer.tip());
+    }
+    assert_eq!(follower.place(&id), Some(expected));
+    assert!(matches!(follower.place(&late), Some(Place::Sealed { batch: 2, .. })));
+    // The fees are in the state of each block already.
+    let sealed = follower.sequencer.journal().sealed(1).unwrap().unwrap();
+    assert_eq!(sealed.blocks.last().unwrap().state, blocks[2].header().state);
+    assert_eq!(chain::word_bytes(&sealed.root), blocks[2].header().state);
+}
+
+#[test]
+fn blocks_come_in_any_order() {
+    let (leader, mut blocks) = begun();
+    let mut follower = Node::follower();
+    blocks.reverse();
+    for block in &blocks[..2] {
+        assert_eq!(follower.receive(block).unwrap(), Received::Elsewhere);
+    }
+    assert_eq!(follower.receive(&blocks[2]).unwrap(), Received::Applied);
+    assert_eq!(follower.sequencer.tip(), leader.sequencer.tip());
+}
+
+#[test]
+fn a_block_waits_for_the_entries_that_it_takes() {
+    let (leader, blocks) = begun();
+    let mut follower = Node::follower();
+    follower.sequencer.foresee(&entries()[..3]);
+    assert_eq!(follower.receive(&blocks[0]).unwrap(), Received::Early);
+    assert_eq!(follower.receive(&blocks[1]).unwrap(), Received::Elsewhere);
+    // A reorganisation gave the queue other entries for a moment.
+    let mut other = entries();
+    other.swap(1, 2);
+    follower.sequencer.foresee(&other);
+    follower.sequencer.apply_held().unwrap();
+    assert_eq!(follower.sequencer.open_blocks(), 0);
+    follower.look();
+    assert_eq!(follower.sequencer.open_blocks(), 2);
+    follower.take(&blocks[2..]);
+    assert_eq!(follower.sequencer.tip(), leader.sequencer.tip());
+}
+
+/// A block with another header, signed by the leader as if it were honest.
+fn signed(block: &Block, change: impl FnOnce(&mut BlockHeader)) -> Block {
+    let mut header = *block.header();
+    change(&mut header);
+    Block {
+        signed: header.sign(&ROLLUP, &leader_key(1)).unwrap(),
+        ..block.clone()
+    }
+}
+
+#[test]
+fn a_lying_leader_convinces_nobody() {
+    let (_, blocks) = begun();
+    let mut follower = Node::follower();
+    follower.take(&blocks[..1]);
+    let tip = follower.sequencer.tip();
+    let honest = &blocks[1];
+    let with = |transactions: Vec<SignedTransaction>| Block {
+        transactions,
+        ..honest.clone()
+    };
+    let cases: [(&str, Block, fn(&BlockFault) -> bool); 9] = [
+        ("a state that is not so", signed(honest, |header| header.state[0] ^= 1), |fault| {
+            *fault == BlockFault::State
+        }),
+        ("other operations", signed(honest, |header| header.operations[3] ^= 1), |fault| {
+            *fault == BlockFault::Operations
+        }),
+        ("a transaction that is not in the header", with(vec![pay(1, 0, 2, 11)]), |fault| {
+            *fault == BlockFault::Operations
+        }),
+        ("a used nonce", with(vec![pay(1, 0, 2, 10), pay(1, 0, 2, 10)]), |fault| {
+            matches!(fault, BlockFault::Refused { number: 1, .. })
+        }),
+        ("money that is not there", with(vec![pay(1, 0, 2, DEPOSIT)]), |fault| {
+            matches!(fault, BlockFault::Refused { number: 0, .. })
+        }),
+        ("another's account", with(vec![SignedTransaction { key: *key(2).public_key(), ..pay(1, 0, 2, 10) }]), |fault| {
+            matches!(fault, BlockFault::Refused { number: 0, .. })
+        }),
+        ("another slot in the same batch", signed(honest, |header| header.slot = 6), |fault| {
+            *fault == BlockFault::Slot { expected: 5, found: 6 }
+        }),
+        ("a number that does not follow", signed(honest, |header| header.index = 2), |fault| {
+            *fault == BlockFault::Operations
+        }),
+        ("a batch that does not follow", signed(honest, |header| (header.batch, header.index) = (3, 0)), |fault| {
+            *fault == BlockFault::Operations
+        }),
+    ];
+    for (lie, block, expected) in cases {
+        match follower.receive(&block) {
+            Err(ReceiveError::Fault(fault)) => assert!(expected(&fault), "{lie}: {fault}"),
+            other => panic!("{lie}: {other:?}"),
+        }
+        assert_eq!((follower.sequencer.tip(), follower.sequencer.open_blocks()), (tip, 1), "{lie}");
+    }
+    // Fees without an account to take them.
+    let mut newcomer = Node::follower();
+    let opening = Some(Opening {
+        entries: u16::from(ACCOUNTS),
+        fee_account: 77,
+    });
+    let mut first = signed(&blocks[0], |_| ());
+    (first.opening, first.transactions) = (opening, vec![pay(1, 0, 2, 10)]);
+    // With entries it could be that L1 has changed them: it waits, and is never applied.
+    assert_eq!(newcomer.receive(&first).unwrap(), Received::Early);
+    newcomer.look();
+    assert_eq!(newcomer.sequencer.open_blocks(), 0);
+    follower.take(&blocks[1..]);
+}
+
+#[test]
+fn a_restart_finds_the_blocks_that_were_signed() {
+    let (leader, blocks) = begun();
+    let (tip, waiting) = (leader.sequencer.tip(), pay(3, 0, 4, 7));
+    let mut leader = leader;
+    let id = leader.submit(waiting);
+    let mut leader = leader.restarted();
+    assert_eq!(leader.build(5).len(), 0, "nothing is signed before the signed blocks are back");
+    leader.look();
+    assert_eq!(leader.sequencer.tip(), tip);
+    let sent = leader.sequencer.journal().id(&blocks[1].transactions[0]);
+    assert!(matches!(leader.place(&sent), Some(Place::Sealed { batch: 1, .. })));
+    assert_eq!(leader.place(&id), Some(Place::Pending));
+    let more = leader.build(5);
+    assert_eq!((more.len(), more[0].header().index), (1, 3));
+    let mut follower = Node::follower();
+    follower.take(&blocks);
+    follower.take(&more);
+}
+
+// L1 DECIDES
+// ================================================================================================================
+
+#[test]
+fn a_commit_of_the_open_batch_seals_it() {
+    let (mut leader, blocks) = begun();
+    let mut follower = Node::follower();
+    follower.take(&blocks);
+    assert!(leader.sequencer.close_before(6).unwrap());
+    let commit = leader.commit(1);
+    assert!(!follower.sequencer.has_commit(1, &commit.digest, &[1; 32]).unwrap());
+    assert!(follower.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
+    assert_eq!((follower.sequencer.last(), follower.sequencer.open_blocks()), (1, 0));
+    assert!(follower.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
+}
+
+/// L1 has only a part of the leader's blocks, from somebody who saw no more: the rest is revoked and waits again.
+#[test]
+fn a_commit_of_a_part_takes_the_rest_back() {
+    let (mut leader, blocks) = begun();
+    let mut helper = Node::leader(2);
+    helper.take(&blocks[..2]);
+    assert!(helper.sequencer.close_before(6).unwrap());
+    let commit = helper.commit(1);
+    let revoked = leader.sequencer.journal().id(&blocks[2].transactions[0]);
+    assert!(!leader.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
+    let adopted = leader.sequencer.adopt(&commit, Vec::new(), false).unwrap();
+    assert_eq!(adopted, Adopted::Done);
+    assert_eq!((leader.sequencer.last(), leader.sequencer.tip()), (1, commit.head));
+    assert_eq!(leader.place(&revoked), Some(Place::Pending));
+    assert_eq!(leader.sequencer.revoked(), 3);
+    // In the same slot the leader signs the next batch, whose place it has not signed.
+    let more = leader.build(5);
+    assert_eq!((more[0].header().batch, more[0].header().index), (2, 0));
+    helper.take(&more);
+    assert!(matches!(helper.place(&revoked), Some(Place::Sealed { batch: 2, .. })));
+}
+
+#[test]
+fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
+    let (mut ours, blocks) = begun();
+    assert!(ours.sequencer.close_before(6).unwrap());
+    let mut other = Node::leader(2);
+    other.submit(pay(3, 0, 4, 7));
+    let theirs = other.build(6);
+    other.sequencer.close_before(7).unwrap();
+    let commit = other.commit(1);
+    let payment = theirs[0].transactions[0].clone();
+    let adopted = ours.sequencer.adopt(&commit, Vec::new(), false).unwrap();
+    assert_eq!(adopted, Adopted::Unsigned(1), "nobody builds on what cannot be proven");
+    assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, blocks[2].header().hash()));
+    let adopted = ours.sequencer.adopt(&commit, vec![payment.clone()], false).unwrap();
+    assert_eq!(adopted, Adopted::Done);
+    assert_eq!(ours.sequencer.state().root(), other.sequencer.state().root());
+    let waiting = ours.sequencer.journal().id(&blocks[1].transactions[0]);
+    assert_eq!(ours.place(&waiting), Some(Place::Pending));
+    // Proven, it is taken without signatures, which then cannot be had from this node.
+    let mut newcomer = Node::follower();
+    assert_eq!(newcomer.sequencer.adopt(&commit, Vec::new(), true).unwrap(), Adopted::Done);
+    let sealed = newcomer.sequencer.journal().sealed(1).unwrap().unwrap();
+    assert!(matches!(&sealed.body, Body::Public { ids, .. } if ids.len() == 1));
+    assert!(matches!(
+        newcomer.place(&newcomer.sequencer.journal().id(&payment)),
+        Some(Place::Sealed { batch: 1, position: 0, .. })
+    ));
+    let mut newcomer = newcomer.restarted();
+    newcomer.look();
+    assert_eq!(newcomer.sequencer.state().root(), other.sequencer.state().root());
+    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
+    assert!(body.batch.is_none() && body.data == sealed.data());
+}
+
+#[test]
+fn garbage_on_l1_moves_nobody() {
+    let (mut ours, blocks) = begun();
+    ours.sequencer.close_before(6).unwrap();
+    let honest = ours.commit(1);
+    let tip = ours.sequencer.tip();
+    let digest = |commit: &Commit| chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
+    let mut wrong_sum = honest.clone();
+    // The last payment's amount: more than the sender has.
+    let last = wrong_sum.words.len() - 1;
+    wrong_sum.words[last] ^= 1 << 40;
+    let mut headers = honest.clone();
+    headers.head[0] ^= 1;
+    let mut claim = honest.clone();
+    claim.digest[0] += starling_vm::field::Felt::new(1);
+    for (mut commit, rehash) in [(wrong_sum, true), (headers, false), (claim, false)] {
+        if rehash {
+            commit.digest = digest(&commit);
+            let words = &commit.words;
+            let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, words, &commit.blocks).unwrap();
+            commit.head = all.last().unwrap().hash();
+        }
+        let adopted = ours.sequencer.adopt(&commit, Vec::new(), false).unwrap();
+        match (&adopted, rehash) {
+            (Adopted::Garbage(Garbage::Replay(_) | Garbage::Data(_)), true) | (Adopted::Garbage(Garbage::Differs(_)), false) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, tip));
+    }
+    let id = ours.sequencer.journal().id(&blocks[1].transactions[0]);
+    assert!(matches!(ours.place(&id), Some(Place::Sealed { .. })));
+}
+
+/// The leader's blocks are orphaned by L1 in the middle of its slot: it signs nothing twice, waits, and builds again in the next slot.
+#[test]
+fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
+    let mut base = Node::leader(3);
+    let first = base.build(4);
+    let mut leader = Node::leader(1);
+    let mut rival = Node::leader(2);
+    leader.take(&first);
+    rival.take(&first);
+    let kept = leader.submit(pay(1, 0, 2, 10));
+    // Both build batch 2; L1 takes the rival's, with whose signatures the leader is given.
+    assert_eq!(leader.build(5).len(), 1);
+    rival.submit(pay(3, 0, 4, 7));
+    let theirs = rival.build(6);
+    rival.sequencer.close_before(7).unwrap();
+    let given = theirs[0].transactions.clone();
+    assert_eq!(leader.sequencer.adopt(&rival.commit(2), given, false).unwrap(), Adopted::Done);
+    assert_eq!(leader.place(&kept), Some(Place::Pending));
+    // Batch 3 of slot 5 was never signed: it may be built. A second time batch 2 may not.
+    let more = leader.build(5);
+    assert_eq!((more.len(), more[0].header().batch), (1, 3));
+    rival.take(&more);
+    leader.sequencer.take_back_unless(0, |_, _| false).unwrap();
+    leader.look();
+    leader.submit(pay(4, 0, 5, 1));
+    let again = leader.build(5);
+    assert!(again.iter().all(|block| block.header().batch == 1), "{again:?}");
+    assert_eq!(leader.build(5).len(), 0);
+    assert!(matches!(leader.place(&kept), Some(Place::Pending | Place::Waiting(_) | Place::Sealed { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Leaders take turns, blocks are lost or late, and L1 takes what one of them has: all agree with L1 afterwards, and every
+    /// payment is executed once.
+    #[test]
+    fn everybody_ends_where_l1_is(rounds in prop::collection::vec((0u8..3, 0u8..3, any::<u16>()), 4..16)) {
+        let mut nodes: Vec<Node> = (1..=3).map(Node::leader).collect();
+        let mut nonces = [0u32; ACCOUNTS as usize];
+        let (mut committed, mut slot) = (0u64, 0u64);
+        let mut commits: Vec<Commit> = Vec::new();
+        let mut payments: Vec<SignedTransaction> = Vec::new();
+        for (builder, committer, losses) in rounds {
+            slot += 1;
+            if slot > 1 {
+                let from = 1 + (losses % 5) as u8;
+                let payment = pay(from, nonces[usize::from(from)], 1 + (from % 5), 3);
+                // Everybody hears of it who can take it; the first is asked to keep it.
+                if nodes[usize::from(builder)].sequencer.submit(payment.clone()).is_ok() {
+                    nonces[usize::from(from)] += 1;
+                    payments.push(payment.clone());
+                    for node in &mut nodes {
+                        let _ = node.sequencer.hear(payment.clone());
+                    }
+                }
+            }
+            let blocks = nodes[usize::from(builder)].build(slot);
+            for (number, node) in nodes.iter_mut().enumerate() {
+                for (at, block) in blocks.iter().enumerate() {
+                    if losses >> (2 + (3 * at + number) % 14) & 1 == 0 {
+                        node.receive(block).unwrap();
+                    }
+                }
+            }
+            // L1 takes the next batch of one of them.
+            let chosen = &mut nodes[usize::from(committer)];
+            if chosen.sequencer.last() == committed {
+                chosen.sequencer.close_before(slot + 1).unwrap();
+            }
+            if chosen.sequencer.last() > committed {
+                committed += 1;
+                let commit = chosen.commit(committed);
+                let given = chosen.sequencer.journal().sealed(committed).unwrap().unwrap().transactions().to_vec();
+                for node in &mut nodes {
+                    if !node.sequencer.has_commit(committed, &commit.digest, &commit.head).unwrap() {
+                        prop_assert_eq!(node.sequencer.adopt(&commit, given.clone(), false).unwrap(), Adopted::Done);
+                    }
+                    node.look();
+                }
+                commits.push(commit);
+            }
+        }
+        for node in &nodes {
+            for commit in &commits {
+                prop_assert_eq!(&node.commit(commit.number), commit);
+            }
+            let total: u64 = (0..u32::from(ACCOUNTS)).filter_map(|index| node.sequencer.soft_account(index)).map(|(account, _)| account.balance).sum();
+            // Fees of the open batch are not credited before it is sealed.
+            prop_assert!(total == 0 || total + 64 >= DEPOSIT * u64::from(ACCOUNTS) && total <= DEPOSIT * u64::from(ACCOUNTS));
+            let mut seen = std::collections::HashSet::new();
+            for number in 1..=committed {
+                let sealed = node.sequencer.journal().sealed(number).unwrap().unwrap();
+                for id in node.sequencer.journal().ids(&sealed) {
+                    prop_assert!(seen.insert(id.0), "executed twice");
+                }
+            }
+        }
+    }
+}
+
+// BYTES
+// ================================================================================================================
+
+#[test]
+fn one_block_has_one_encoding() {
+    let (_, blocks) = begun();
+    for block in &blocks {
+        let bytes = block.to_bytes();
+        let read = Block::from_bytes(&bytes).unwrap();
+        assert_eq!(read.to_bytes(), bytes);
+        assert_eq!((read.header(), read.opening), (block.header(), block.opening));
+        for length in 0..bytes.len() {
+            assert!(Block::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+        for at in 0..bytes.len() {
+            for bit in [1, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= bit;
+                if let Ok(read) = Block::from_bytes(&changed) {
+                    assert_eq!(read.to_bytes(), changed, "byte {at}");
+                }
+            }
+        }
+        let longer = [bytes.clone(), vec![0]].concat();
+        assert_eq!(Block::from_bytes(&longer).unwrap_err(), BlockError::Trailing(1));
+    }
+    let empty = Block {
+        transactions: Vec::new(),
+        ..blocks[1].clone()
+    };
+    assert_eq!(Block::from_bytes(&empty.to_bytes()).unwrap_err(), BlockError::Empty);
+    assert_eq!(Block::from_bytes(&[9]).unwrap_err(), BlockError::Version(9));
+}
+
+#[test]
+fn evidence_has_one_encoding_and_one_signer() {
+    let (_, blocks) = begun();
+    let one = blocks[1].signed;
+    let other = signed(&blocks[1], |header| header.state[0] ^= 1).signed;
+    let evidence = Evidence::new(one, other).unwrap();
+    assert_eq!(Evidence::new(other, one).unwrap(), evidence);
+    assert_eq!(evidence.guilty(&ROLLUP).unwrap(), leader_key(1).address());
+    let bytes = evidence.to_bytes();
+    assert_eq!(Evidence::from_bytes(&bytes).unwrap(), evidence);
+    let swapped = [&bytes[..1], &bytes[1 + SignedHeader::BYTES..], &bytes[1..1 + SignedHeader::BYTES]].concat();
+    assert_eq!(Evidence::from_bytes(&swapped).unwrap_err(), GossipError::Order);
+    for length in 0..bytes.len() {
+        assert!(Evidence::from_bytes(&bytes[..length]).is_err());
+    }
+    assert_eq!(Evidence::new(one, one).unwrap_err(), GossipError::NoContradiction);
+    assert_eq!(Evidence::new(one, blocks[2].signed).unwrap_err(), GossipError::NoContradiction);
+    let mut header = *blocks[1].header();
+    header.state[0] ^= 1;
+    let stranger = header.sign(&ROLLUP, &leader_key(2)).unwrap();
+    let framed = Evidence::new(one, stranger).unwrap();
+    assert_eq!(framed.guilty(&ROLLUP).unwrap_err(), GossipError::Signers);
+}
+
+#[test]
+fn announcements_have_one_encoding() {
+    let (leader, _) = begun();
+    let root = leader.sequencer.state().root();
+    let notice = ProofNotice {
+        first: 3,
+        last: 9,
+        root,
+    };
+    let bytes = notice.to_bytes();
+    assert_eq!(ProofNotice::from_bytes(&bytes).unwrap(), notice);
+    for length in 0..bytes.len() {
+        assert!(ProofNotice::from_bytes(&bytes[..length]).is_err());
+    }
+    let run = |first: u64, last: u64| ProofNotice { first, last, root }.to_bytes();
+    for (first, last) in [(0, 3), (4, 3)] {
+        assert_eq!(
+            ProofNotice::from_bytes(&run(first, last)).unwrap_err(),
+            GossipError::Run { first, last }
+        );
+    }
+    let mut wild = bytes.clone();
+    wild[17..25].fill(0xff);
+    assert_eq!(ProofNotice::from_bytes(&wild).unwrap_err(), GossipError::Root);
+}
+
+#[test]
+fn batches_from_peers_have_one_encoding() {
+    let (mut leader, _) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
+    let bytes = BatchBody::of(&sealed);
+    let read = BatchBody::from_bytes(&bytes).unwrap();
+    assert_eq!((read.slot, &read.blocks, &read.data), (sealed.slot, &sealed.blocks, &sealed.data()));
+    assert_eq!(read.batch.unwrap().to_bytes(), sealed.batch().unwrap().to_bytes());
+    for length in 0..bytes.len() {
+        assert!(BatchBody::from_bytes(&bytes[..length]).is_err(), "{length}");
+    }
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x11;
+        let _ = BatchBody::from_bytes(&changed);
+    }
+}
