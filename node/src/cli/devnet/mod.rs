@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::Args;
@@ -84,13 +86,19 @@ pub(crate) fn run(args: &DevnetArgs) -> Result<(), CliError> {
         return unusable(format!("--operators must be 1 to {OPERATORS}"));
     }
     if args.chaos && args.operators < 4 {
-        return unusable("--chaos needs --operators 4 at least: one is killed, one is slashed, and the others go on".to_owned());
+        return unusable(
+            "--chaos needs --operators 4 at least: one is killed, one is slashed, and the others go on".to_owned(),
+        );
     }
+    let done = AtomicBool::new(false);
     runtime()?.block_on(async {
         tokio::select! {
-            ended = devnet(args) => ended,
+            ended = devnet(args, &done) => ended,
             // Whatever was started ends with its owner, which is dropped here.
-            () = interrupted() => Err(CliError::Rejected("interrupted".to_owned())),
+            () = interrupted() => match done.load(Relaxed) {
+                true => Ok(()),
+                false => Err(CliError::Rejected("interrupted".to_owned())),
+            },
         }
     })
 }
@@ -108,12 +116,13 @@ async fn interrupted() {
     }
 }
 
-async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
+/// `done` is set when only running on is left to do.
+async fn devnet(args: &DevnetArgs, done: &AtomicBool) -> Result<(), CliError> {
     let temporary = tempfile::tempdir().map_err(unusable)?;
     let folder = args.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).map_err(unusable)?;
     let folder = folder.canonicalize().map_err(unusable)?;
-    let ended = in_folder(args, &folder).await;
+    let ended = in_folder(args, &folder, done).await;
     let Err(CliError::Rejected(reason)) = ended else {
         return ended;
     };
@@ -121,10 +130,13 @@ async fn devnet(args: &DevnetArgs) -> Result<(), CliError> {
     if args.folder.is_none() {
         let _ = temporary.keep();
     }
-    Err(CliError::Rejected(format!("{reason}; the logs are in {}", folder.display())))
+    Err(CliError::Rejected(format!(
+        "{reason}; the logs are in {}",
+        folder.display()
+    )))
 }
 
-async fn in_folder(args: &DevnetArgs, folder: &Path) -> Result<(), CliError> {
+async fn in_folder(args: &DevnetArgs, folder: &Path, done: &AtomicBool) -> Result<(), CliError> {
     let net = Arc::new(Net::deploy(args, folder).await?);
     net.start(args).await?;
     if args.chaos {
@@ -142,6 +154,7 @@ async fn in_folder(args: &DevnetArgs, folder: &Path) -> Result<(), CliError> {
         if args.exit {
             return Ok(());
         }
+        done.store(true, Relaxed);
         println!("{}", net.places());
         println!("running; end with Ctrl-C");
         match args.operators {

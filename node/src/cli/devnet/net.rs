@@ -97,7 +97,9 @@ fn settings() -> Settings {
 fn free_ports(count: usize) -> Result<Vec<u16>, CliError> {
     let listeners: Result<Vec<_>, _> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect();
     let listeners = listeners.map_err(unusable)?;
-    let ports = listeners.iter().map(|listener| listener.local_addr().map(|address| address.port()));
+    let ports = listeners
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()));
     ports.collect::<Result<_, _>>().map_err(unusable)
 }
 
@@ -271,9 +273,19 @@ impl Net {
             operations: args.batch,
             lock: self.folder.join("prover.lock"),
         };
-        let port = self.chain.url().rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        let port = self
+            .chain
+            .url()
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse::<u16>().ok());
         let port = port.ok_or_else(|| CliError::Unusable(format!("no port in {}", self.chain.url())))?;
-        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.role != Role::Light) {
+        for (number, node) in self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.role != Role::Light)
+        {
             let l1_port = match args.chaos && node.role == Role::Operator {
                 true => self.switchboard.line(number, L1_END, port).await?,
                 false => port,
@@ -327,8 +339,22 @@ impl Net {
     async fn start_light(&self, light: &Node) -> Result<(), CliError> {
         let rollup = self.deployment.rollup.to_string();
         let listen = format!("127.0.0.1:{}", light.rpc_port);
-        let peers: Vec<String> = self.nodes.iter().filter(|node| node.role != Role::Light).map(|node| node.multiaddr(node.p2p_port)).collect();
-        let mut args = vec!["light", "--l1", self.chain.url(), "--rollup", &rollup, "--listen", &listen, "--verify-proofs"];
+        let peers: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|node| node.role != Role::Light)
+            .map(|node| node.multiaddr(node.p2p_port))
+            .collect();
+        let mut args = vec![
+            "light",
+            "--l1",
+            self.chain.url(),
+            "--rollup",
+            &rollup,
+            "--listen",
+            &listen,
+            "--verify-proofs",
+        ];
         for peer in &peers {
             args.extend(["--peer", peer]);
         }
@@ -359,13 +385,17 @@ impl Net {
         let stake = if self.operators == 1 { least } else { 2 * least };
         let staked = self.nodes[..self.operators].iter().zip(&self.fee_accounts);
         let staked = staked.map(|(node, account)| self.stake(node, account, stake, fee));
+        let rollup = self.rollup.contract;
         let deposits = self.users.iter().map(|user| async move {
-            let contract = Rollup::new(&user.wallet, self.rollup.contract);
+            let contract = Rollup::new(&user.wallet, rollup);
             contract.deposit(&user.account.address(), DEPOSIT, fee).await
         });
         let (staked, deposits) = tokio::join!(join_all(staked), join_all(deposits));
         staked.into_iter().collect::<Result<Vec<()>, CliError>>()?;
-        deposits.into_iter().collect::<Result<Vec<_>, L1Error>>().map_err(rejected)?;
+        deposits
+            .into_iter()
+            .collect::<Result<Vec<_>, L1Error>>()
+            .map_err(rejected)?;
         Ok(())
     }
 
@@ -373,7 +403,10 @@ impl Net {
         let Some(key) = &node.key else { return Ok(()) };
         let l1 = self.l1_of(key.duplicate()).await?;
         let staking = Staking::new(&l1, self.deployment.staking);
-        staking.register(account.owner, 0, node.peer_key(), stake).await.map_err(rejected)?;
+        staking
+            .register(account.owner, 0, node.peer_key(), stake)
+            .await
+            .map_err(rejected)?;
         // Fees need somewhere to go.
         let contract = Rollup::new(&l1, self.rollup.contract);
         contract.deposit(&account.address(), 1, fee).await.map_err(rejected)?;
@@ -386,7 +419,11 @@ impl Net {
         let mut indices = Vec::new();
         for (number, holder) in self.users.iter().enumerate() {
             let user = self.user(number, holder.home);
-            let what = format!("{} knows the account of user {}", self.nodes[holder.home].name, number + 1);
+            let what = format!(
+                "{} knows the account of user {}",
+                self.nodes[holder.home].name,
+                number + 1
+            );
             let found = until(&what, PATIENCE, async || match user.account().await {
                 Ok(account) => Some(Ok(account.index)),
                 Err(UserError::NoAccount(_)) => None,

@@ -197,11 +197,6 @@ impl Node {
     pub(super) fn runs(&self) -> bool {
         lock(&self.process).as_mut().is_some_and(|process| !process.has_ended())
     }
-
-    /// Its process, if it was started.
-    pub(super) fn process(&self) -> Option<u32> {
-        lock(&self.process).as_ref().map(Process::id)
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

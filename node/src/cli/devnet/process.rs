@@ -54,18 +54,16 @@ impl Process {
         });
         match timeout(START, told).await {
             Ok(Ok(())) => Ok(process),
-            Ok(Err(_)) => Err(CliError::Rejected(format!("the {name} does not start: see {}", log.display()))),
+            Ok(Err(_)) => Err(CliError::Rejected(format!(
+                "the {name} does not start: see {}",
+                log.display()
+            ))),
             Err(_) => Err(CliError::Rejected(format!(
                 "the {name} does not listen after {} s: see {}",
                 START.as_secs(),
                 log.display()
             ))),
         }
-    }
-
-    /// Its id.
-    pub(super) fn id(&self) -> u32 {
-        self.0.id()
     }
 
     /// Whether it has ended by itself.

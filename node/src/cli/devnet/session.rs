@@ -81,7 +81,11 @@ pub(super) async fn run(args: &DevnetArgs, net: &Net) -> Result<Outcome, CliErro
         accepted.len(),
         withdrawals.len()
     ));
-    settle(net, accepted.iter().chain(withdrawals.iter().map(|(accepted, _)| accepted))).await?;
+    settle(
+        net,
+        accepted.iter().chain(withdrawals.iter().map(|(accepted, _)| accepted)),
+    )
+    .await?;
 
     // Claims.
     let wallet = &net.users[USERS - 1].wallet;
@@ -89,7 +93,9 @@ pub(super) async fn run(args: &DevnetArgs, net: &Net) -> Result<Outcome, CliErro
     let mut claimed = 0;
     for (Accepted { id, node }, recipient) in &withdrawals {
         screen.now("claiming the withdrawals on L1");
-        client::claim(&net.nodes[*node].rpc, &contract, id).await.map_err(rejected)?;
+        client::claim(&net.nodes[*node].rpc, &contract, id)
+            .await
+            .map_err(rejected)?;
         if wallet.balance(*recipient).await.map_err(rejected)? == u128::from(WITHDRAWAL) * GWEI {
             claimed += 1;
         }
@@ -194,7 +200,9 @@ async fn outcome(
         }
     }
     let head = net.l1.head().await.map_err(rejected)?.number;
-    let events = told(&net.l1, &net.deployment, net.deployment.block, head).await.map_err(rejected)?;
+    let events = told(&net.l1, &net.deployment, net.deployment.block, head)
+        .await
+        .map_err(rejected)?;
     let mut commits = BTreeMap::new();
     for (_, event) in &events {
         if let Told::Committed { batch, transaction, .. } = event {
@@ -210,7 +218,9 @@ async fn outcome(
         // Who settled it has paid for it.
         let same = |proof: &&ProofInfo| (proof.first, proof.last) == (*first, *last);
         let Some(info) = made.iter().filter(same).max_by_key(|proof| proof.prove.gas).cloned() else {
-            return Err(CliError::Rejected(format!("nobody has the proof of batches {first} to {last}")));
+            return Err(CliError::Rejected(format!(
+                "nobody has the proof of batches {first} to {last}"
+            )));
         };
         let mut gas_commit = 0;
         for batch in *first..=*last {

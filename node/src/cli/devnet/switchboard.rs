@@ -52,12 +52,16 @@ impl Switchboard {
 
     /// Nothing comes to the node or from it any more.
     pub(super) fn cut(&self, node: usize) {
-        self.cuts.send_modify(|cuts| drop(cuts.insert(node)));
+        self.cuts.send_modify(|cuts| {
+            cuts.insert(node);
+        });
     }
 
     /// The node is back.
     pub(super) fn join(&self, node: usize) {
-        self.cuts.send_modify(|cuts| drop(cuts.remove(&node)));
+        self.cuts.send_modify(|cuts| {
+            cuts.remove(&node);
+        });
     }
 }
 

@@ -101,13 +101,20 @@ async fn look(net: &Net) -> Result<Found, L1Error> {
         let asked = node.role != Role::Light && node.runs();
         statuses.push(if asked { node.rpc.status().await.ok() } else { None });
         if asked && node.key.is_some() {
-            let newest = node.rpc.proofs(progress.proven.saturating_sub(4)).await.unwrap_or_default();
+            let newest = node
+                .rpc
+                .proofs(progress.proven.saturating_sub(4))
+                .await
+                .unwrap_or_default();
             proof = newest.into_iter().chain(proof).max_by_key(|proof| proof.last);
         }
     }
     let mut balances = Vec::new();
     for number in 0..net.users.len() {
-        let account = net.user(number, net.nodes.len() - net.nodes.len().min(2)).account().await;
+        let account = net
+            .user(number, net.nodes.len() - net.nodes.len().min(2))
+            .account()
+            .await;
         balances.push(account.ok().map(|account| account.soft_balance));
     }
     Ok(Found {
@@ -133,13 +140,30 @@ fn draw(
     let told = found.statuses.iter().flatten().max_by_key(|status| status.slot);
     let leader = told.and_then(|status| status.builder.as_ref()?.parse().ok());
     let leader_name = leader.map_or("nobody".to_owned(), |leader| net.name_of(leader));
-    let sealed = found.statuses.iter().flatten().map(|status| status.sealed).max().unwrap_or(0);
+    let sealed = found
+        .statuses
+        .iter()
+        .flatten()
+        .map(|status| status.sealed)
+        .max()
+        .unwrap_or(0);
     let Progress { committed, proven, .. } = found.progress;
     let proving = found.statuses.iter().flatten().filter(|status| status.proving).count();
     let last = found.proof.as_ref().map_or(String::new(), |proof| {
-        format!(", the last of batches {}-{} in {:.1} s", proof.first, proof.last, proof.prove_ms as f64 / 1e3)
+        format!(
+            ", the last of batches {}-{} in {:.1} s",
+            proof.first,
+            proof.last,
+            proof.prove_ms as f64 / 1e3
+        )
     });
-    let waiting = found.statuses.iter().flatten().map(|status| status.waiting).max().unwrap_or(0);
+    let waiting = found
+        .statuses
+        .iter()
+        .flatten()
+        .map(|status| status.waiting)
+        .max()
+        .unwrap_or(0);
     let mut lines = vec![
         String::new(),
         format!(
@@ -162,7 +186,10 @@ fn draw(
         lines.push(row(node, found, counted, number, leader));
     }
     let balances: Vec<String> = found.balances.iter().map(|balance| milli(balance.as_deref())).collect();
-    lines.push(format!("balances of the users in thousandths of an ETH: {}", balances[..balances.len().min(4)].join(" ")));
+    lines.push(format!(
+        "balances of the users in thousandths of an ETH: {}",
+        balances[..balances.len().min(4)].join(" ")
+    ));
     lines.push(format!("{:48}{}", "", balances[balances.len().min(4)..].join(" ")));
     if !note.is_empty() {
         lines.push(note.to_owned());
@@ -170,8 +197,14 @@ fn draw(
     for line in &mut lines {
         *line = line.chars().take(100).collect();
     }
-    let trouble = told.and_then(|status| status.trouble.as_ref()).map_or(String::new(), |why| format!("; {why}"));
-    let note = if note.is_empty() { String::new() } else { format!("; {note}") };
+    let trouble = told
+        .and_then(|status| status.trouble.as_ref())
+        .map_or(String::new(), |why| format!("; {why}"));
+    let note = if note.is_empty() {
+        String::new()
+    } else {
+        format!("; {note}")
+    };
     let summary = format!(
         "slot {slot} led by {leader_name}; {sealed} sealed, {committed} committed, {proven} proven; {waiting} wait{note}{trouble}"
     );
@@ -181,7 +214,11 @@ fn draw(
 fn row(node: &Node, found: &Found, counted: &Counted, number: usize, leader: Option<L1Address>) -> String {
     let status = found.statuses.get(number).and_then(Option::as_ref);
     let address = node.address();
-    let mark = if address.is_some() && address == leader { "*" } else { " " };
+    let mark = if address.is_some() && address == leader {
+        "*"
+    } else {
+        " "
+    };
     let (stake, balance, office) = match found.validators.get(number) {
         Some((Some(validator), balance)) => {
             let office = match () {
@@ -213,7 +250,9 @@ fn row(node: &Node, found: &Found, counted: &Counted, number: usize, leader: Opt
         node.name,
         count(&counted.commits),
         count(&counted.proofs),
-        status.and_then(|status| status.peers).map_or(String::new(), |peers| peers.to_string()),
+        status
+            .and_then(|status| status.peers)
+            .map_or(String::new(), |peers| peers.to_string()),
         status.map_or(String::new(), |status| status.revoked_blocks.to_string()),
         if office.is_empty() { "" } else { ", " },
     )
@@ -227,5 +266,7 @@ fn ether(wei: u128) -> String {
 /// Gwei as thousandths of an ETH.
 fn milli(gwei: Option<&str>) -> String {
     let gwei = gwei.and_then(|gwei| gwei.parse::<u64>().ok());
-    gwei.map_or("?".to_owned(), |gwei| format!("{}.{:03}", gwei / 1_000_000, gwei / 1_000 % 1_000))
+    gwei.map_or("?".to_owned(), |gwei| {
+        format!("{}.{:03}", gwei / 1_000_000, gwei / 1_000 % 1_000)
+    })
 }
