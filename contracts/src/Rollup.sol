@@ -185,10 +185,8 @@ contract Rollup is Inbox {
         uint256 most = (BatchData.MAX_WORDS - BatchData.HEADER_WORDS) / RecordTable.ENTRY_WORDS;
         bool queue = p.queueCap != 0 && p.queueCap <= most;
         if (!(parties && money && windows && queue && block.chainid < 1 << 63)) revert Rollup__Parameters();
-        // A validator cannot be gone, nor back in office, before its batches are judged.
-        if (p.staking.EXIT_DELAY() <= p.proveWindow || p.staking.JAIL() < 2 * p.proveWindow) {
-            revert Rollup__Parameters();
-        }
+        // A validator cannot be back in office before its batches are judged, nor be gone: no exit is shorter than a jail.
+        if (p.staking.JAIL() < 2 * p.proveWindow) revert Rollup__Parameters();
         Poseidon2.check(p.kernel);
         VERIFIER = p.verifier;
         KERNEL = p.kernel;

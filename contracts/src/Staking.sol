@@ -163,7 +163,6 @@ contract Staking is Validators {
     /// which a leader could have.
     function _unserved(uint256 start, uint256 end, uint256 batch) private view returns (uint256 entry) {
         uint256 committed = ROLLUP.committed();
-        uint256 proven = ROLLUP.proven();
         if (ROLLUP.frozen() || batch == 0 || batch > committed + 1) revert Staking__NoNeglect(0);
         if (batch <= committed) {
             (,,,, uint40 next,) = ROLLUP.batches(batch);
@@ -174,8 +173,9 @@ contract Staking is Validators {
         entry = queueEnd;
         uint256 queued = ROLLUP.queuedAt(entry);
         if (queued == 0 || queued + ROLLUP.QUEUE_WINDOW() >= start) revert Staking__NoNeglect(3);
-        if (ROLLUP.disturbed() >= start || committed - proven == ROLLUP.MAX_UNPROVEN()) revert Staking__NoNeglect(4);
-        // What the leader would have built on might have been garbage: then it is never proven.
-        if (batch > proven + 1) revert Staking__NoNeglect(5);
+        if (ROLLUP.disturbed() >= start) revert Staking__NoNeglect(4);
+        // What the leader would have built on might have been garbage: then it is never proven. If it had no room for
+        // another batch, none was proven since, or the first proof that made room was a disturbance.
+        if (batch > ROLLUP.proven() + 1) revert Staking__NoNeglect(5);
     }
 }

@@ -93,7 +93,7 @@ abstract contract Validators is Schedule, Ledger {
     uint256 public immutable MIN_CHURN;
     /// @notice This part of the set may enter, and leave, an epoch.
     uint256 public immutable CHURN_QUOTIENT;
-    /// @notice Seconds from the last epoch in which a stake counts until it is paid out.
+    /// @notice Seconds from the last epoch in which a stake counts until it is paid out. At least [JAIL].
     uint256 public immutable EXIT_DELAY;
     /// @notice Seconds after a slot in which evidence for it is taken.
     uint256 public immutable EVIDENCE_WINDOW;
@@ -158,7 +158,8 @@ abstract contract Validators is Schedule, Ledger {
             && p.neglect < 1 << 88 && p.minStake >= 2 * p.neglect && p.minChurn >= p.minStake && p.minChurn < 1 << 96
             && p.churnQuotient != 0;
         bool shares = p.equivocation != 0 && p.equivocation <= 100 && p.reward != 0 && p.reward < 50;
-        bool windows = p.evidenceWindow < 1 << 32 && p.exitDelay < 1 << 32 && p.jail < 1 << 32
+        // To leave and come back under another key is no shorter than to sit in jail.
+        bool windows = p.evidenceWindow < 1 << 32 && p.exitDelay < 1 << 32 && p.jail <= p.exitDelay
             && p.exitDelay > p.evidenceWindow + p.slot && p.evidenceWindow >= p.slot * p.slots;
         if (!(clock && money && shares && windows)) revert Staking__Parameters();
         STEP_IN = p.stepIn;
@@ -241,7 +242,8 @@ abstract contract Validators is Schedule, Ledger {
         Validator storage v = _known(operator);
         if (msg.sender != operator && msg.sender != v.beneficiary) revert Staking__NotYours(msg.sender);
         if (v.exit != 0 || v.ejected) revert Staking__Leaving(operator);
-        uint256 epoch = _reserve(_exits, v.stake / UNIT);
+        // What waits will never count: it leaves nothing.
+        uint256 epoch = _reserve(_exits, _counted(v));
         v.exit = uint32(epoch);
         emit ExitRequested(operator, epoch);
         if (epoch == currentEpoch() + AHEAD) _leave(operator, v);
@@ -292,10 +294,15 @@ abstract contract Validators is Schedule, Ledger {
     /// @notice Writes what a validator's stake weighs into the tree, from the first epoch whose set is open.
     function _weigh(Validator storage v) private {
         uint256 epoch = currentEpoch() + AHEAD;
-        uint256 units = v.stake / UNIT;
-        uint256 weight = v.free != 0 || units < v.waiting ? 0 : units - v.waiting;
+        uint256 weight = v.free != 0 ? 0 : _counted(v);
         _tree.set(v.index, weight, epoch);
         emit Weight(v.index, weight, epoch);
+    }
+
+    /// @notice Units of a validator's stake that do not wait.
+    function _counted(Validator storage v) private view returns (uint256) {
+        uint256 units = v.stake / UNIT;
+        return units < v.waiting ? 0 : units - v.waiting;
     }
 
     /// @notice Takes room for `units` from the epochs ahead.

@@ -62,11 +62,49 @@ contract ChurnTest is StakingFixture {
         assert(open.weight(1, epoch + 3) == STAKE / UNIT && open.weight(1, epoch + 4) == 2 * STAKE / UNIT);
     }
 
+    /// @notice A whale that comes and goes without ever having counted slows down nobody's exit.
+    function test_AStakeThatNeverCountedTakesNoRoomOnItsWayOut() external {
+        _join(0, MIN_CHURN);
+        _join(1, 20 * MIN_CHURN);
+        _exit(1);
+        assert(_validator(1).exit == 3 && open.weight(1, 3) == 0 && open.weight(1, 30) == 0);
+        assert(_validator(1).free == staking.slotStart(3 * SLOTS) + EXIT_DELAY);
+        // The whole epoch is free for who does count. Now it is full, and still another one of nothing leaves with it.
+        _exit(0);
+        assert(_validator(0).exit == 3 && open.total(3) == 0);
+        _join(2, STAKE);
+        _exit(2);
+        assert(_validator(2).exit == 3);
+    }
+
+    /// @notice Of a validator that counts in part, that part needs room, to the unit.
+    function test_ATopUpThatWaitsTakesNoRoomOnItsWayOut() external {
+        _join(0, STAKE);
+        _join(1, MIN_CHURN - STAKE - UNIT);
+        _join(2, STAKE);
+        _toEpoch(3);
+        staking.settle(_operator(2));
+        _join(3, MIN_CHURN);
+        _topUp(0, 4 * MIN_CHURN);
+        assert(_validator(0).waiting == 4 * MIN_CHURN / UNIT);
+        _exit(0);
+        assert(_validator(0).exit == 6 && open.weight(0, 5) == STAKE / UNIT && open.weight(0, 6) == 0);
+        _exit(1);
+        assert(_validator(1).exit == 6);
+        // One unit is left of the epoch's room.
+        _exit(2);
+        assert(_validator(2).exit == 7);
+        vm.warp(_validator(0).free);
+        staking.withdraw(_operator(0));
+        assert(_beneficiary(0).balance == STAKE + 4 * MIN_CHURN);
+    }
+
     /// @notice Places by a model that knows no epochs: units in a line, so many an epoch.
     /// forge-config: default.fuzz.runs = 100
     function testFuzz_PlacesAreAsInALine(uint256 seed) external {
         uint256 entries = 0;
         uint256 exits = 0;
+        uint256 count = 0;
         for (uint256 i = 0; i < 12; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
             if (seed % 4 == 0) vm.warp(block.timestamp + (seed >> 8) % (3 * EPOCH));
@@ -75,15 +113,27 @@ contract ChurnTest is StakingFixture {
             uint256 reach = staking.currentEpoch() + 3;
             if (open.total(reach) + stake / UNIT > 4 * ROOM) break;
             _join(i, stake);
+            ++count;
             if (entries < reach * ROOM) entries = reach * ROOM;
             entries += stake / UNIT;
             assert(_validator(i).entry == (entries - 1) / ROOM);
-            if ((seed >> 128) % 2 == 0) continue;
-            _exit(i);
-            if (exits < reach * ROOM) exits = reach * ROOM;
-            exits += stake / UNIT;
-            assert(_validator(i).exit == (exits - 1) / ROOM);
+            if ((seed >> 128) % 4 == 0) exits = _exitInLine(i, exits);
         }
+        // The others all at once.
+        for (uint256 i = 0; i < count; ++i) {
+            if (_validator(i).exit == 0) exits = _exitInLine(i, exits);
+        }
+    }
+
+    /// @notice The end of the line after the exit of validator `i`: what still waits takes no room on its way out.
+    function _exitInLine(uint256 i, uint256 exits) private returns (uint256) {
+        uint256 reach = staking.currentEpoch() + 3;
+        uint256 units = _validator(i).waiting == 0 ? _stakeOf(i) / UNIT : 0;
+        _exit(i);
+        if (exits < reach * ROOM) exits = reach * ROOM;
+        exits += units;
+        assert(_validator(i).exit == (exits == reach * ROOM ? reach : (exits - 1) / ROOM));
+        return exits;
     }
 
     /// @notice With everybody settled as soon as can be, no more comes or goes up to any epoch than there was room for.

@@ -279,13 +279,19 @@ contract NeglectTest is StakingFixture {
         assert(_stakeOf(0) == STAKE + NEGLECT);
     }
 
-    function test_4_NoRoomForAnotherBatch() external {
+    /// @notice As many batches of validator 0 as can wait.
+    function _fillPlaces() private {
         _toSlotOf(0);
         for (uint256 i = 0; i < rollup.MAX_UNPROVEN(); ++i) {
             _commitAs(_operator(0), _slot(), 1);
         }
+    }
+
+    function test_4_NoRoomForAnotherBatch() external {
+        _fillPlaces();
         _idleSlot();
-        _refused(257, _none(4));
+        // None was proven: that is an excuse already.
+        _refused(257, _none(5));
         // Room was made after the slot.
         _prove(256, bytes32(uint256(1)), address(this));
         _refused(257, _none(4));
@@ -293,6 +299,31 @@ contract NeglectTest is StakingFixture {
         _mine(_at, 0, SLOT - 1, MIN_BLOCKS - 1);
         _toSlot(_at + 1);
         _report(257);
+    }
+
+    /// @notice Room that was made before the slot: what counts then is whether what stood there was proven.
+    function test_4_RoomForOneBatch() external {
+        _fillPlaces();
+        _prove(1, bytes32(uint256(1)), address(this));
+        _idleSlot();
+        // Behind batches that are not proven.
+        _refused(257, _none(5));
+        _prove(256, bytes32(uint256(1)), address(this));
+        _report(257);
+        assert(_stakeOf(0) == STAKE + NEGLECT);
+    }
+
+    /// @notice Places that were taken after the slot are no excuse for it.
+    function test_4_PlacesThatWereTakenLater() external {
+        _idleSlot();
+        _commitAs(_operator(0), _slot(), _entry(), 1);
+        vm.warp(block.timestamp + STEP_IN);
+        for (uint256 i = 1; i < rollup.MAX_UNPROVEN(); ++i) {
+            _commitAs(staking.leader(_slot()), _slot(), 1);
+        }
+        assert(rollup.committed() - rollup.proven() == rollup.MAX_UNPROVEN());
+        _report(1);
+        assert(_stakeOf(0) == STAKE + NEGLECT);
     }
 
     /// @notice Nobody can tell garbage from a batch whose proof is still to come: a leader need not build on it, and the

@@ -65,10 +65,6 @@ contract RollupCommitTest is RollupFixture {
         Validators.Parameters memory s = _stakingParameters();
         s.jail = 2 * p.proveWindow - 1;
         assert(_refused(p, s));
-        s = _stakingParameters();
-        s.evidenceWindow = p.proveWindow - SLOT - 1;
-        s.exitDelay = p.proveWindow;
-        assert(_refused(p, s));
         // Validators of another rollup.
         vm.expectPartialRevert(Rollup.Rollup__Parameters.selector);
         p.staking = staking;

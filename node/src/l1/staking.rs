@@ -46,6 +46,19 @@ pub struct Validator {
     pub free: u64,
 }
 
+impl Validator {
+    /// Whether it may build blocks and commit at a time: enough stake, neither thrown out nor leaving nor in jail.
+    pub fn in_office(&self, min_stake: u128, time: u64) -> bool {
+        self.stake >= min_stake && !self.ejected && self.exit == 0 && self.jailed_until <= time
+    }
+}
+
+/// Validators that stand in for a leader that is not in office, at most.
+pub const STAND_INS: usize = 16;
+
+/// Leaves that are looked through for them where the validators are not known.
+const LEAVES: u64 = 64;
+
 /// What the contract tells in events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StakingEvent {
@@ -199,6 +212,74 @@ impl<'a> Staking<'a> {
     pub async fn leader(&self, slot: u64) -> Result<Option<L1Address>, L1Error> {
         let found = self.view("leader", &[abi::uint(slot)]).await?.address()?;
         Ok((found != L1Address::default()).then_some(found))
+    }
+
+    /// Those of `operators` that are in office at a time, as many as may stand in for others.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn in_office(
+        &self,
+        operators: impl IntoIterator<Item = L1Address>,
+        min_stake: u128,
+        time: u64,
+    ) -> Result<Vec<L1Address>, L1Error> {
+        let mut office = Vec::new();
+        for operator in operators {
+            if office.len() == STAND_INS {
+                break;
+            }
+            let found = self.validator(operator).await?;
+            if found.is_some_and(|found| found.in_office(min_stake, time)) {
+                office.push(operator);
+            }
+        }
+        Ok(office)
+    }
+
+    /// The validators of the first leaves.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn first_operators(&self) -> Result<Vec<L1Address>, L1Error> {
+        let mut operators = Vec::new();
+        for leaf in 0..LEAVES {
+            let operator = self.view("operators", &[abi::uint(leaf)]).await?.address()?;
+            if operator != L1Address::default() {
+                operators.push(operator);
+            }
+        }
+        Ok(operators)
+    }
+
+    /// Who builds a slot (`specs/pos.md`); `None` if nobody does, or its epoch's seed is not known.
+    ///
+    /// # Arguments
+    /// `office`: who is in office at `time`.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn builder(
+        &self,
+        slot: u64,
+        office: &[L1Address],
+        min_stake: u128,
+        time: u64,
+    ) -> Result<Option<L1Address>, L1Error> {
+        let leader = match self.leader(slot).await {
+            Ok(leader) => leader,
+            Err(L1Error::Reverted { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Some(leader) = leader
+            && (office.contains(&leader) || !self.in_office([leader], min_stake, time).await?.is_empty())
+        {
+            return Ok(Some(leader));
+        }
+        Ok(match office.len() {
+            0 => None,
+            count => Some(office[(slot % count as u64) as usize]),
+        })
     }
 
     /// The seed of an epoch, if it is known.

@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::error::{Disagreement, LightError};
-use crate::l1::abi::{self, Reader, STAKING};
 use crate::l1::ethers::{EthersL1, Settings};
 use crate::l1::rollup::{BatchInfo, Rollup};
 use crate::l1::staking::Staking;
@@ -25,13 +24,10 @@ use crate::l1::{L1, L1Error, hex};
 use crate::operator::hex_word;
 
 /// How long an endpoint may take for one question.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the number before the last one is still taken from peers: a proof or commit is not seen by all at once.
 const GRACE: Duration = Duration::from_secs(30);
-
-/// Leaves that are looked through for a validator in office.
-const LEAVES: u64 = 64;
 
 // QUESTIONS
 // ================================================================================================================
@@ -88,34 +84,21 @@ async fn read(l1: &dyn L1, place: Place, question: Question) -> Result<Fact, L1E
     Ok(match question {
         Question::Root(batch) => Fact::Root(rollup.root(batch).await?),
         Question::Batch(batch) => Fact::Batch(rollup.batch(batch).await?),
-        Question::Leader(slot) => Fact::Leader(match Staking::new(l1, place.staking).leader(slot).await {
-            Ok(Some(leader)) => Some(leader),
-            Ok(None) => first_in_office(l1, place.staking).await?,
-            // The seed of its epoch is not known: nobody can lead it yet.
-            Err(L1Error::Reverted { .. }) => None,
-            Err(error) => return Err(error),
-        }),
+        Question::Leader(slot) => {
+            let staking = Staking::new(l1, place.staking);
+            let (least, time) = (staking.constants().await?.min_stake, l1.head().await?.timestamp);
+            // The draw's leader is asked about alone first: most often it is in office.
+            let office = match staking.leader(slot).await {
+                Ok(Some(leader)) => staking.in_office([leader], least, time).await?,
+                _ => Vec::new(),
+            };
+            let office = match office.is_empty() {
+                false => office,
+                true => staking.in_office(staking.first_operators().await?, least, time).await?,
+            };
+            Fact::Leader(staking.builder(slot, &office, least, time).await?)
+        }
     })
-}
-
-/// The validator with the lowest leaf that may commit and is not leaving: it leads slots of epochs without a draw.
-async fn first_in_office(l1: &dyn L1, address: L1Address) -> Result<Option<L1Address>, L1Error> {
-    let staking = Staking::new(l1, address);
-    let least = staking.constants().await?.min_stake;
-    for leaf in 0..LEAVES {
-        let output = l1
-            .call(address, STAKING.encode("operators", &[abi::uint(leaf)])?)
-            .await?;
-        let operator = Reader::new("operators", STAKING.decode("operators", &output)?).address()?;
-        if operator == L1Address::default() {
-            continue;
-        }
-        let found = staking.validator(operator).await?;
-        if found.is_some_and(|found| found.stake >= least && !found.ejected && found.exit == 0) {
-            return Ok(Some(operator));
-        }
-    }
-    Ok(None)
 }
 
 // ENDPOINTS

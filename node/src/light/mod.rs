@@ -52,7 +52,7 @@ use peers::{Fault, Peers};
 /// pass off an older block as the newest.
 const SLOTS_BACK: u64 = 4;
 
-/// How many slots ahead of L1's time: the blocks of a slot are built in the slot before.
+/// How many slots ahead of L1's time: clocks are not the same, and L1's newest block is some seconds old.
 const SLOTS_AHEAD: u64 = 1;
 
 // SETTINGS
@@ -607,10 +607,12 @@ async fn quiet(handle: Handle, mut events: Events) {
     while let Some(event) = events.next().await {
         // Errors: the message was decided otherwise, the asker is gone, or the network has ended.
         match event {
-            Event::Message { id, .. } => drop(handle.report(id, Verdict::Ignore).await),
+            Event::Message { id, .. } => {
+                let _ = handle.report(id, Verdict::Ignore).await;
+            }
             Event::Request { responder, .. } => {
                 let refusal = Response::Refused(Refusal::Unknown);
-                drop(handle.respond(responder, refusal).await);
+                let _ = handle.respond(responder, refusal).await;
             }
             Event::Peer(_) | Event::Gone(_) => {}
         }

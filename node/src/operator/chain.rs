@@ -265,6 +265,8 @@ impl Sequencer {
         loop {
             let tip = self.tip();
             let Some(at) = self.held.iter().position(|held| held.header().parent == tip) else {
+                // What waited for an account may have it now.
+                self.retry();
                 return Ok(());
             };
             let block = self.held.remove(at);

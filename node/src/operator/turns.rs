@@ -18,9 +18,6 @@ use crate::l1::{Block, L1Error};
 /// Slots before and after the current one whose builders are kept.
 const AROUND: u64 = 4;
 
-/// Validators that stand in for a leader that is not in office.
-const STAND_INS: usize = 16;
-
 /// L1 blocks that one question about events covers.
 const RANGE: u64 = 2_000;
 
@@ -47,7 +44,7 @@ pub struct Turns {
     constants: StakingConstants,
     /// L1's time at a moment here.
     anchor: Option<(Duration, Instant)>,
-    builders: BTreeMap<u64, Option<L1Address>>,
+    builders: BTreeMap<u64, L1Address>,
     /// The validators by leaf.
     validators: BTreeMap<u64, L1Address>,
     /// Those in office, at the last look.
@@ -128,7 +125,7 @@ impl Turns {
 
     /// Who builds a slot; `None` if that is not known, or nobody does.
     pub fn builder(&self, slot: u64) -> Option<L1Address> {
-        self.builders.get(&slot).copied().flatten()
+        self.builders.get(&slot).copied()
     }
 
     /// Whether an address is a validator's.
@@ -198,21 +195,10 @@ pub async fn look(
         }
         from = to + 1;
     }
-    let in_office = |validator: &crate::l1::staking::Validator| {
-        validator.stake >= min_stake
-            && !validator.ejected
-            && validator.exit == 0
-            && validator.jailed_until <= head.timestamp
-    };
-    let mut office = Vec::new();
-    for operator in validators.values() {
-        if office.len() == STAND_INS {
-            break;
-        }
-        if staking.validator(*operator).await?.is_some_and(|found| in_office(&found)) {
-            office.push(*operator);
-        }
-    }
+    let time = head.timestamp;
+    let office = staking
+        .in_office(validators.values().copied(), min_stake, time)
+        .await?;
     let slot = {
         let mut turns = lock(turns);
         turns.validators = validators;
@@ -220,29 +206,14 @@ pub async fn look(
         turns.seen = head.number;
         turns.slot().unwrap_or(0)
     };
-    let stand_in = |slot: u64| match office.len() {
-        0 => None,
-        count => Some(office[(slot % count as u64) as usize]),
-    };
     let mut builders = known;
     for slot in slot.saturating_sub(1)..=slot + 1 {
         // A slot that has begun keeps its builder, unless L1 was reorganised: its blocks are out.
         if builders.contains_key(&slot) && slot <= lock(turns).slot().unwrap_or(0) {
             continue;
         }
-        let leader = match staking.leader(slot).await {
-            Ok(leader) => leader,
-            // The epoch's seed is not known yet.
-            Err(L1Error::Reverted { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        let builder = match leader {
-            Some(leader) if office.contains(&leader) => Some(leader),
-            Some(leader) => match staking.validator(leader).await?.is_some_and(|found| in_office(&found)) {
-                true => Some(leader),
-                false => stand_in(slot),
-            },
-            None => stand_in(slot),
+        let Some(builder) = staking.builder(slot, &office, min_stake, time).await? else {
+            continue;
         };
         builders.insert(slot, builder);
     }

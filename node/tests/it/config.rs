@@ -68,6 +68,7 @@ fn the_template_has_every_field() {
         let mut table = toml::Table::try_from(config).unwrap();
         // Paths hold the folder of the file.
         table.remove("data");
+        table.remove("p2p_key");
         table["l1"].as_table_mut().unwrap().remove("key");
         table
     };
@@ -100,6 +101,12 @@ fn errors_name_the_file_and_the_field() {
         ("deployed = 0", "deployed = true", "deployed"),
         ("operations = 256", "operations = 0", "sequencer.operations"),
         ("operations = 256", "operations = 513", "sequencer.operations"),
+        ("role = \"operator\"", "role = \"boss\"", "role"),
+        ("block_ms = 1000", "block_ms = 0", "sequencer.block_ms"),
+        ("backlog = 1024\n\n[prover]", "backlog = 0\n\n[prover]", "sequencer.backlog"),
+        ("patience_s = 600", "patience_s = -1", "patience_s"),
+        ("key = \"operator-l1.json\"", "", "l1.key"),
+        ("external = []", "external = [7]", "external"),
         ("age_ms = 10000", "age_ms = 1.5", "age_ms"),
         ("star1j6j", "star1j6k", "sequencer.fee_address"),
         ("transactions = 16384", "transactions = 0", "mempool.transactions"),
@@ -110,8 +117,8 @@ fn errors_name_the_file_and_the_field() {
         ("listen = \"127.0.0.1:8645\"", "listen = \"localhost\"", "listen"),
         ("connections = 100", "connections = 0", "rpc.connections"),
         ("subscriptions = 16", "subscriptions = -1", "subscriptions"),
-        ("backlog = 1024", "backlog = 0", "rpc.backlog"),
-        ("backlog = 1024", "backlog = 1048577", "rpc.backlog"),
+        ("backlog = 1024\n# Seconds", "backlog = 0\n# Seconds", "rpc.backlog"),
+        ("backlog = 1024\n# Seconds", "backlog = 1048577\n# Seconds", "rpc.backlog"),
         ("stall_s = 30", "stall_s = 0", "rpc.stall_s"),
         ("listen = \"127.0.0.1:8646\"", "listen = 8646", "listen"),
         ("[mempool]", "[mempol]", "mempol"),

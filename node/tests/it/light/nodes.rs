@@ -1,7 +1,7 @@
 //! Nodes that serve what a scene has, honestly or not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use starling_node::light::Settings;
@@ -35,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) address: Multiaddr,
     asked: Arc<AtomicUsize>,
     heard: Arc<AtomicUsize>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Node {
@@ -78,6 +79,8 @@ impl Node {
         let address = handle.addresses().await.unwrap().swap_remove(0);
         let address = address.with_p2p(handle.peer_id()).unwrap();
         let (asked, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let closed: Arc<AtomicBool> = Arc::default();
+        let ignorant = closed.clone();
         let (bodies, server, questions, messages) = (scene.bodies(), handle.clone(), asked.clone(), heard.clone());
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
@@ -85,8 +88,8 @@ impl Node {
                     Event::Request { request, responder, .. } => {
                         questions.fetch_add(1, Ordering::Relaxed);
                         let response = match bodies.body(&request) {
-                            Some(body) => Response::Found((lie.0)(&request, body)),
-                            None => Response::Refused(Refusal::Unknown),
+                            Some(body) if !ignorant.load(Ordering::Relaxed) => Response::Found((lie.0)(&request, body)),
+                            _ => Response::Refused(Refusal::Unknown),
                         };
                         // Whoever asked may be gone.
                         let _ = server.respond(responder, response).await;
@@ -104,7 +107,13 @@ impl Node {
             address,
             asked,
             heard,
+            closed,
         }
+    }
+
+    /// Whether it says that it knows nothing.
+    pub(crate) fn close(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
     }
 
     pub(crate) fn id(&self) -> PeerId {
