@@ -1,9 +1,11 @@
 //! Chaos in order: clients, faults, the judge.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use starling_rollup::address::L1Address;
+use starling_rollup::schedule::EPOCHS_AHEAD;
 use tokio::time::sleep;
 
 use super::faults::{Fault, Faults};
@@ -11,16 +13,21 @@ use super::judge::{self, Case, Settled};
 use super::net::Net;
 use super::table;
 use super::traffic::Traffic;
+use super::wait::until;
 use super::{DevnetArgs, GOES_ON, session};
 use crate::cli::CliError;
 use crate::cli::user::rejected;
-use starling_rollup::address::L1Address;
+use crate::rpc::ApiClient;
 
-/// How long nothing happens at first.
-const QUIET: Duration = Duration::from_secs(20);
+/// What is left of the quiet when the validators' first set is in the draw, for L1 to have what was sealed before. Until then there are no
+/// leaders, and L1 takes a batch a slot.
+const QUIET: Duration = Duration::from_secs(6);
+
+/// How much longer that may take.
+const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// The time over which the transfers are spread: about that of the faults.
-const TRAFFIC: Duration = Duration::from_secs(170);
+const TRAFFIC: Duration = Duration::from_secs(240);
 
 /// When the judge does not wait any longer for what is not settled, counted from the start. The rest is for the light node.
 const LIMIT: Duration = Duration::from_secs(330);
@@ -58,7 +65,15 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     traffic.start();
     net.screen.done("the clients pay each other");
     net.screen.now("all is quiet");
-    sleep(QUIET).await;
+    let clock = net.staking().constants().await.map_err(rejected)?.clock;
+    let start = Duration::from_secs(clock.epoch_start(EPOCHS_AHEAD));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    sleep(start.saturating_sub(now) + QUIET).await;
+    until("L1 has what the nodes have sealed", CATCH_UP, async || {
+        let status = net.full().rpc.status().await.ok()?;
+        (status.sealed <= status.committed + 2).then_some(())
+    })
+    .await?;
     traffic.end_quiet();
 
     let mut story = Story::default();

@@ -64,8 +64,10 @@ pub(super) struct Faults {
     traffic: Arc<Traffic>,
     indices: Vec<u32>,
     constants: StakingConstants,
-    /// Who must be left alone from now on.
-    pub(super) out: Vec<usize>,
+    /// Who has been tampered with for good.
+    out: Vec<usize>,
+    /// Who has had its part: better somebody else now.
+    had: Vec<usize>,
 }
 
 impl Faults {
@@ -77,6 +79,7 @@ impl Faults {
             indices,
             constants,
             out: Vec::new(),
+            had: Vec::new(),
         })
     }
 
@@ -98,7 +101,7 @@ impl Faults {
     /// Waits for the next slot whose builder may be tampered with, and until a moment of it; the builder.
     async fn next_builder(&self, into: Duration) -> Result<usize, CliError> {
         let clock = self.constants.clock;
-        for _ in 0..20 {
+        for tries in 0..20 {
             let slot = clock.slot_at(Self::now().as_secs()) + 1;
             let start = Duration::from_secs(clock.slot_start(slot));
             self.sleep_until(start + into).await;
@@ -114,6 +117,7 @@ impl Faults {
             if let Some(node) = node
                 && status.slot == slot
                 && !self.out.contains(&node)
+                && (tries >= 4 || !self.had.contains(&node))
                 && self.net.nodes[node]
                     .rpc
                     .status()
@@ -186,6 +190,7 @@ impl Faults {
         let batch = self.committed().await?;
         let since = Instant::now();
         self.traffic.mark(number, true);
+        self.had.push(number);
         node.kill();
         self.net.screen.done(format!("{} is killed in its slot", node.name));
         let killed = self.goes_on("a leader is killed", &node.name, since, batch).await;
@@ -204,6 +209,7 @@ impl Faults {
         let node = &self.net.nodes[number];
         let batch = self.committed().await?;
         let since = Instant::now();
+        self.had.push(number);
         self.net.switchboard.cut(number);
         self.net.screen.done(format!("{} is cut off in its slot", node.name));
         let cut = self.goes_on("an operator is cut off", &node.name, since, batch).await;
