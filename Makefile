@@ -1,6 +1,6 @@
 # `make test` sets up and passes the tests; `make devnet` sets up and runs the main job. Both install what they need.
 
-.PHONY: test soak fuzz bench devnet fmt lint contracts p2p-js
+.PHONY: test soak fuzz bench devnet chaos starling fmt lint contracts p2p-js
 
 CARGO ?= cargo
 
@@ -45,11 +45,21 @@ bench: contracts/node_modules/.installed
 # Cargo gives a package the features that the packages of one command ask for together, those of tests only if the command
 # builds something with them. So the binary is built for all of the workspace, with an example: it is the tests' own then, and `make
 # test` leaves nothing to compile here.
-#
-# A rollup on a development chain: deposits, signed transfers, proofs that a contract verifies, withdrawals; then it runs on.
-devnet: contracts/node_modules/.installed
+STARLING = $(or $(CARGO_TARGET_DIR),target)/debug/starling
+
+starling: contracts/node_modules/.installed
 	$(CARGO) build --workspace --locked --bin starling --example follow
-	$(or $(CARGO_TARGET_DIR),target)/debug/starling devnet --l1-port 8545 --rpc-port 8645
+
+# A rollup on a development chain, four operators, a prover, a full node and a light node: deposits, signed transfers, proofs that
+# a contract verifies, withdrawals; then it runs on.
+devnet: starling
+	$(STARLING) devnet --operators 4 --l1-port 8545 --rpc-port 8645
+
+# The same while a leader is killed, an operator is cut off, a header is signed twice, L1 is reorganised and a commit stays unproven;
+# judged by L1's data. Six minutes at most.
+TRANSFERS ?= 200
+chaos: starling
+	$(STARLING) devnet --operators 4 --transfers $(TRANSFERS) --chaos --exit --json
 
 fmt:
 	$(CARGO) fmt --all

@@ -5,8 +5,9 @@
 //! honest node sends it, and ignored otherwise.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU8;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use starling_p2p::conduct::Offence;
@@ -142,6 +143,12 @@ impl Early {
     }
 }
 
+/// Which round of passing on again it is, over restarts too.
+fn round() -> NonZeroU8 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    NonZeroU8::MIN.saturating_add((now.as_secs() / AGAIN.as_secs() % 255) as u8)
+}
+
 /// Runs the node's side of the network until the network ends.
 pub async fn run(parts: Parts) {
     let Parts {
@@ -224,7 +231,7 @@ impl Shared {
 
     async fn judge(&self, from: PeerId, message: Message) -> Verdict {
         match message {
-            Message::Transaction(signed) => self.judge_transaction(*signed).await,
+            Message::Transaction(signed) | Message::Again(signed, _) => self.judge_transaction(*signed).await,
             Message::Block(bytes) => match Block::from_bytes(&bytes) {
                 Ok(block) => self.judge_block(from, block).await,
                 Err(_) => Verdict::Reject,
@@ -440,7 +447,11 @@ impl Shared {
         let journal = self.journal.clone();
         let look = tokio::task::spawn_blocking(move || {
             let (_, after) = points(&journal, notice.first, notice.last).ok()??;
-            let known = journal.proofs(notice.last).ok()?.iter().any(|proof| proof.last == notice.last);
+            let known = journal
+                .proofs(notice.last)
+                .ok()?
+                .iter()
+                .any(|proof| proof.last == notice.last);
             (after.root == notice.root).then_some(known)
         });
         match look.await.ok().flatten() {
@@ -521,7 +532,13 @@ impl Shared {
             }
             Outgoing::Block(block) => {
                 let header = block.header();
-                info!(slot = header.slot, batch = header.batch, index = header.index, transactions = block.transactions.len(), "block");
+                info!(
+                    slot = header.slot,
+                    batch = header.batch,
+                    index = header.index,
+                    transactions = block.transactions.len(),
+                    "block"
+                );
                 Message::Block(block.to_bytes())
             }
             Outgoing::Proof(notice) => Message::Proof(notice.to_bytes()),
@@ -535,7 +552,8 @@ impl Shared {
     async fn send_again(&self) {
         let waiting = self.sequencer.lock().await.pending(AGAIN_COUNT);
         for signed in waiting {
-            let _ = self.handle.publish(Message::Transaction(Box::new(signed))).await;
+            // Another round is another message: gossip drops what it has had, also when nobody could take it then.
+            let _ = self.handle.publish(Message::Again(Box::new(signed), round())).await;
         }
         let slot = lock(&self.turns).slot().unwrap_or(0);
         let journal = self.journal.clone();

@@ -170,7 +170,7 @@ impl Service {
             let found = data.len();
             return Err(PublishError::TooLarge { topic, limit, found });
         }
-        if !matches!(message, Message::Transaction(_)) {
+        if !matches!(message, Message::Transaction(_) | Message::Again(..)) {
             self.decoder.check(topic, &data)?;
         }
         let id = MessageId::new(name.as_str(), &data);

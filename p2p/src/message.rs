@@ -1,10 +1,15 @@
 //! What is gossiped: topics, messages, their names, and what the node says of them.
 
 use std::fmt;
+use std::num::NonZeroU8;
 
 use libp2p::gossipsub::MessageId as GossipId;
 use starling_rollup::envelope::EnvelopeError;
 use starling_rollup::transaction::SignedTransaction;
+
+/// Stands before the envelope of a transaction that is published again: no envelope's version. How often follows, so that gossip does
+/// not take it for what it has had.
+const AGAIN: u8 = 0;
 
 /// What [MessageId] is hashed under.
 const ID_CONTEXT: &str = "starling 2026 gossip message id";
@@ -48,6 +53,9 @@ impl Topic {
 pub enum Message {
     /// A signed transaction.
     Transaction(Box<SignedTransaction>),
+    /// A signed transaction that was published before, perhaps while nobody could take it, and how often. What is read is a
+    /// [Message::Transaction].
+    Again(Box<SignedTransaction>, NonZeroU8),
     /// A signed block's bytes.
     Block(Vec<u8>),
     /// Evidence's bytes.
@@ -102,7 +110,7 @@ impl Message {
     /// Where it is published.
     pub fn topic(&self) -> Topic {
         match self {
-            Self::Transaction(_) => Topic::Transactions,
+            Self::Transaction(_) | Self::Again(..) => Topic::Transactions,
             Self::Block(_) => Topic::Blocks,
             Self::Evidence(_) => Topic::Evidence,
             Self::Proof(_) => Topic::Proofs,
@@ -113,6 +121,7 @@ impl Message {
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Transaction(transaction) => transaction.to_bytes(),
+            Self::Again(transaction, times) => [&[AGAIN, times.get()], &transaction.to_bytes()[..]].concat(),
             Self::Block(bytes) | Self::Evidence(bytes) | Self::Proof(bytes) => bytes.clone(),
         }
     }
@@ -124,7 +133,13 @@ impl Message {
     pub fn from_bytes(topic: Topic, bytes: Vec<u8>, decoder: &dyn Decode) -> Result<Self, DecodeError> {
         let checked = |bytes: Vec<u8>| decoder.check(topic, &bytes).map(|()| bytes);
         Ok(match topic {
-            Topic::Transactions => Self::Transaction(Box::new(SignedTransaction::from_bytes(&bytes)?)),
+            Topic::Transactions => {
+                let envelope = match bytes.as_slice() {
+                    [AGAIN, times, envelope @ ..] if *times > 0 => envelope,
+                    envelope => envelope,
+                };
+                Self::Transaction(Box::new(SignedTransaction::from_bytes(envelope)?))
+            }
             Topic::Blocks => Self::Block(checked(bytes)?),
             Topic::Evidence => Self::Evidence(checked(bytes)?),
             Topic::Proofs => Self::Proof(checked(bytes)?),

@@ -130,8 +130,10 @@ def cut(account):
 class Checks:
     """A devnet under examination."""
 
-    def __init__(self, l1, operator, report, compiled, kernel=None, seed=0, changes=40):
-        self.l1, self.operator, self.report = L1(l1), operator, report
+    def __init__(self, l1, operators, report, compiled, kernel=None, seed=0, changes=40):
+        self.l1, self.operators, self.report = L1(l1), operators, report
+        # The first answers for the chain; proofs are whoever made them's.
+        operator = self.operator = operators[0]
         self.compiled, self.kernel = compiled, kernel
         self.random, self.changes = random.Random(seed), changes
         self.status = operator.ask("starling_status")
@@ -197,10 +199,14 @@ class Checks:
         return statement(self.rollup_word("KERNEL()"), self.parameters().chip_set, inputs, bytes_word(root))
 
     def proofs(self):
+        """All of `starling_proofs` of all nodes."""
+        return [proof for operator in self.operators for proof in self.proofs_of(operator)]
+
+    def proofs_of(self, operator):
         """All of `starling_proofs`, which gives a hundred at a time."""
         found = []
         while True:
-            more = self.operator.ask("starling_proofs", found[-1]["last"] + 1 if found else 0)
+            more = operator.ask("starling_proofs", found[-1]["last"] + 1 if found else 0)
             if not more:
                 return found
             if found and more[-1]["last"] <= found[-1]["last"]:
@@ -316,12 +322,12 @@ class Checks:
             CLAIMS["settle-100"],
         )
         begun = self.begun()
-        by_last = {proof["last"]: proof for proof in proofs}
+        by_run = {(proof["first"], proof["last"]): proof for proof in proofs}
         for first, last, root, payee in self.settled():
             digest = self.settled_statement(first, last, root, payee)
-            if digest not in begun or last not in by_last:
+            if digest not in begun or (first, last) not in by_run:
                 raise Unasked(f"the proof of batches {first} to {last} is not on both sides")
-            head, said = begun[digest], by_last[last]
+            head, said = begun[digest], by_run[first, last]
             self.report.equal(f"first section of the proof of batches {first} to {last}, its bytes with digests, values and folding as above", len(head.head), p.head_bytes(head.log_rows))
             claim = (field(said, "rows", int), field(said, "proven_bits", int))
             computed = (1 << head.log_rows, estimate(head.log_rows)["bits"])

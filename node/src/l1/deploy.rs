@@ -78,7 +78,7 @@ impl Parameters {
         Self {
             bond: ETHER,
             prove_window: 60,
-            exclusive_window: 30,
+            exclusive_window: 10,
             queue_fee: MILLIETHER / 10,
             queue_window: 30,
             freeze_window: HOUR,

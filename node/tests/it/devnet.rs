@@ -148,6 +148,34 @@ fn change_bits(_request: &str, answer: String) -> String {
     answer.replace(r#""proven_bits":100"#, r#""proven_bits":101"#)
 }
 
+/// Four operators, a prover, a full node and a light node do the same, and each proof is found with whoever made it.
+#[test]
+fn a_devnet_of_several_operators_stands_up_to_a_look_from_outside() {
+    let kernel = format!("0x{}", hex(&word_bytes(&kernel::program().hash())));
+    let mut devnet = Devnet::start(&["--operators", "4", "--transfers", "16"]);
+    let printed = devnet.output(Some("running"));
+    assert!(printed.contains("running"), "{printed}");
+    let url = |name: &str| {
+        let line = printed
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} JSON-RPC")));
+        line.unwrap_or_else(|| panic!("{name} in {printed}")).trim().to_owned()
+    };
+    let mut asked = vec![url("L1")];
+    asked.extend(["operator-1", "operator-2", "operator-3", "operator-4", "prover"].map(url));
+    let output = Command::new(script())
+        .args(asked)
+        .args(["--json", "--kernel", &kernel])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(answered(&report, &true.into()), [1, 2, 3, 4, 5, 6]);
+    let light = url("light");
+    assert!(light.starts_with("http://127.0.0.1:"), "{light}");
+}
+
 #[test]
 fn a_devnet_stands_up_to_a_look_from_outside() {
     let kernel = format!("0x{}", hex(&word_bytes(&kernel::program().hash())));

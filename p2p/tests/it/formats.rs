@@ -1,5 +1,7 @@
 //! Formats: one value, one encoding; names as the page has them.
 
+use std::num::NonZeroU8;
+
 use proptest::prelude::*;
 use starling_p2p::message::{Message, MessageId, Opaque, Topic};
 use starling_p2p::request::{Kind, MAX_BLOCKS, Refusal, Request, Response, StateAt};
@@ -39,6 +41,25 @@ fn a_transactions_envelope_must_be_all_there_is() {
     assert!(read(&[&bytes[..], &[0]].concat()).is_err());
     assert!(read(&bytes[..bytes.len() - 1]).is_err());
     assert!(Message::from_bytes(Topic::Blocks, Vec::new(), &Opaque).is_err());
+}
+
+/// Published again it is another message, and says the same.
+#[test]
+fn a_transaction_that_is_published_again_has_another_name() {
+    let times = NonZeroU8::new(3).unwrap();
+    let (once, again) = (
+        Message::Transaction(Box::new(transaction(1))),
+        Message::Again(Box::new(transaction(1)), times),
+    );
+    assert_eq!(again.topic(), Topic::Transactions);
+    assert_ne!(again.to_bytes(), once.to_bytes());
+    let read = |bytes: &[u8]| Message::from_bytes(Topic::Transactions, bytes.to_vec(), &Opaque);
+    let found = read(&again.to_bytes()).unwrap();
+    assert!(matches!(&found, Message::Transaction(_)));
+    assert_eq!(found.to_bytes(), once.to_bytes());
+    // Never is not again, and twice again is nothing.
+    assert!(read(&[&[0, 0], &once.to_bytes()[..]].concat()).is_err());
+    assert!(read(&[&[0, 3], &again.to_bytes()[..]].concat()).is_err());
 }
 
 fn head() -> impl Strategy<Value = Head> {
