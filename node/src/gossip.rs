@@ -5,7 +5,7 @@
 
 use starling_p2p::message::{Decode, DecodeError, Topic};
 use starling_rollup::address::{Address, L1Address};
-use starling_rollup::block_header::{HeaderError, SignedHeader};
+use starling_rollup::block_header::{BlockHeader, HeaderError, SignedHeader};
 use starling_rollup::chain::word_bytes;
 use starling_rollup::l1_key::L1SignatureError;
 use starling_rollup::transaction::RollupId;
@@ -122,6 +122,17 @@ impl Evidence {
     }
 }
 
+/// What a commit says against a header that its committer signed for the commit's slot: the commit's headers from the place on, as
+/// `Staking.contradiction` takes them; `None` if the header stands in the commit.
+pub fn contradiction(signed: &BlockHeader, committed: &[BlockHeader]) -> Option<Vec<BlockHeader>> {
+    let at = committed.iter().position(|header| header.index == signed.index);
+    match at {
+        Some(at) if committed[at].hash() == signed.hash() => None,
+        Some(at) => Some(committed[at..].to_vec()),
+        None => committed.last().map(|last| vec![*last]),
+    }
+}
+
 // PROOFS
 // ================================================================================================================
 
@@ -190,7 +201,9 @@ impl Decode for Forms {
             Topic::Transactions => Ok(()),
             Topic::Blocks => Block::from_bytes(bytes).map(drop).map_err(|error| refused(&error)),
             Topic::Evidence => Evidence::from_bytes(bytes).map(drop).map_err(|error| refused(&error)),
-            Topic::Proofs => ProofNotice::from_bytes(bytes).map(drop).map_err(|error| refused(&error)),
+            Topic::Proofs => ProofNotice::from_bytes(bytes)
+                .map(drop)
+                .map_err(|error| refused(&error)),
         }
     }
 }

@@ -58,7 +58,9 @@ impl Served {
                 };
                 let parent = self.head_before(&sealed)?;
                 let headers = sealed.headers(parent).ok();
-                headers.and_then(|headers| headers.last().copied()).map(Origin::Committed)
+                headers
+                    .and_then(|headers| headers.last().copied())
+                    .map(Origin::Committed)
             }
             StateAt::Soft => self.sequencer.lock().await.last_signed()?.map(Origin::Soft),
         })
@@ -82,7 +84,8 @@ impl Served {
                     if sequencer.last() < origin.batch() {
                         return Ok(None);
                     }
-                    self.journal.rewind(sequencer.state(), sequencer.last(), origin.batch())?
+                    self.journal
+                        .rewind(sequencer.state(), sequencer.last(), origin.batch())?
                 }
             };
             *kept = Some(Kept {

@@ -80,7 +80,8 @@ impl BlockHeader {
             word.copy_from_slice(&bytes[at..at + 32]);
             word
         };
-        let number = |at: usize, length: usize| bytes[at..at + length].iter().fold(0, |sum, b| sum << 8 | u64::from(*b));
+        let number =
+            |at: usize, length: usize| bytes[at..at + length].iter().fold(0, |sum, b| sum << 8 | u64::from(*b));
         Ok(Self {
             slot: number(0, 8),
             batch: number(8, 8),

@@ -165,11 +165,7 @@ impl State {
 
 /// The transaction that a record stands for, if it is the next operation.
 fn transaction_of(record: &Record, overlay: &Overlay, state: &State) -> Result<Transaction, Refusal> {
-    let account = |index| {
-        overlay
-            .account(state, index)
-            .ok_or(Refusal::NoSuchAccount { index })
-    };
+    let account = |index| overlay.account(state, index).ok_or(Refusal::NoSuchAccount { index });
     let operation = match record.body {
         Body::Transfer { to, amount } => Operation::Transfer {
             to,

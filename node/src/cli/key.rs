@@ -113,13 +113,17 @@ pub(crate) fn run(command: KeyCommand) -> Result<(), CliError> {
 }
 
 fn peer(args: &PeerArgs) -> Result<(), CliError> {
-    let public = starling_p2p::key::load_or_create(&args.file).map_err(unusable)?.public();
+    let public = starling_p2p::key::load_or_create(&args.file)
+        .map_err(unusable)?
+        .public();
     let id = public.to_peer_id();
     let key = public.try_into_ed25519().map_err(unusable)?.to_bytes();
     let key = format!("0x{}", crate::l1::hex(&key));
-    print(args.json, &json!({ "peer_id": id.to_string(), "peer_key": key }), || {
-        format!("peer id  {id}\npeer key {key}")
-    });
+    print(
+        args.json,
+        &json!({ "peer_id": id.to_string(), "peer_key": key }),
+        || format!("peer id  {id}\npeer key {key}"),
+    );
     Ok(())
 }
 

@@ -123,7 +123,9 @@ fn run_node(args: &RunArgs) -> Result<(), CliError> {
         println!("listening on http://{}", reach.rpc);
     };
     let password = password.as_ref().map(|password| password.as_str());
-    runtime()?.block_on(process::run(checked, password, ready)).map_err(rejected)
+    runtime()?
+        .block_on(process::run(checked, password, ready))
+        .map_err(rejected)
 }
 
 async fn rebuild_state(args: &RebuildArgs) -> Result<(), CliError> {

@@ -327,9 +327,7 @@ impl Sequencer {
                 let Some(entries) = self.known.get(first..first + usize::from(opening.entries)) else {
                     return Ok(Received::Early);
                 };
-                let full = entries
-                    .iter()
-                    .any(|entry| open.enter(&self.state, *entry).is_err());
+                let full = entries.iter().any(|entry| open.enter(&self.state, *entry).is_err());
                 if full {
                     return Err(BlockFault::Operations.into());
                 }
@@ -453,7 +451,10 @@ impl Sequencer {
         let batch = signed.as_ref().ok().and_then(|signed| complete(base, &data, signed));
         let body = match (batch, signed) {
             (Some(batch), _) => Body::Signed(batch),
-            _ if proven => Body::Public { data: data.clone(), ids },
+            _ if proven => Body::Public {
+                data: data.clone(),
+                ids,
+            },
             (None, Err(missing)) => return Ok(Adopted::Unsigned(missing)),
             (None, Ok(signed)) => return Ok(Adopted::Unsigned(signed.len())),
         };
@@ -517,7 +518,12 @@ impl Sequencer {
         let mut known: HashMap<TransactionId, SignedTransaction> = HashMap::new();
         for number in number..=self.last {
             if let Some(sealed) = self.journal.sealed(number)? {
-                known.extend(sealed.transactions().iter().map(|signed| (self.journal.id(signed), signed.clone())));
+                known.extend(
+                    sealed
+                        .transactions()
+                        .iter()
+                        .map(|signed| (self.journal.id(signed), signed.clone())),
+                );
             }
         }
         let open = self.open.batch().transactions.iter();

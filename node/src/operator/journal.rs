@@ -484,7 +484,9 @@ impl Journal {
 
     fn delete_blocks(&self, batch: &mut WriteBatch, first: u64, last: u64) -> Result<(), JournalError> {
         let mut scan = Scan::all(Table::Blocks);
-        scan.after = (first.saturating_mul(MAX_INDEX)).checked_sub(1).map(|before| block_key(before).to_vec());
+        scan.after = (first.saturating_mul(MAX_INDEX))
+            .checked_sub(1)
+            .map(|before| block_key(before).to_vec());
         for (key, _) in self.store.scan(&scan)? {
             if key.as_slice() >= block_key(last.saturating_add(1).saturating_mul(MAX_INDEX)).as_slice() {
                 break;
@@ -513,6 +515,19 @@ impl Journal {
         };
         let found = SignedHeader::from_bytes(&found).map_err(|error| damaged("a header that was seen", error))?;
         Ok((found.header != *header).then_some(found))
+    }
+
+    /// The headers of a slot and a batch that were seen with a signer's signature.
+    ///
+    /// # Errors
+    /// When the store fails or a record is damaged.
+    pub fn headers_seen(&self, slot: u64, batch: u64, signer: L1Address) -> Result<Vec<SignedHeader>, JournalError> {
+        let mut scan = Scan::all(Table::Headers);
+        scan.prefix = [slot.to_be_bytes(), batch.to_be_bytes()].concat();
+        let found = self.store.scan(&scan)?;
+        let its = found.iter().filter(|(key, _)| key.ends_with(&signer.0));
+        its.map(|(_, value)| SignedHeader::from_bytes(value).map_err(|error| damaged("a header that was seen", error)))
+            .collect()
     }
 
     /// Forgets the headers of slots before `slot`.

@@ -107,7 +107,8 @@ impl Outside {
     /// A transaction that waits, by its id alone.
     pub(super) fn find(&self, id: &TransactionId) -> Option<&SignedTransaction> {
         let mut all = self.waiting.iter();
-        all.find(|((.., waiting), _)| waiting == id).map(|(_, (signed, _))| signed)
+        all.find(|((.., waiting), _)| waiting == id)
+            .map(|(_, (signed, _))| signed)
     }
 }
 

@@ -350,13 +350,7 @@ async fn connect(checked: &Checked, key: Option<L1Key>) -> Result<Arc<dyn L1>, P
 }
 
 /// Fills and seals batches. A store that fails is tried again: nothing is acknowledged meanwhile.
-async fn tick(
-    sequencer: SharedSequencer,
-    turns: SharedTurns,
-    me: Option<L1Address>,
-    metrics: Metrics,
-    outbox: Outbox,
-) {
+async fn tick(sequencer: SharedSequencer, turns: SharedTurns, me: Option<L1Address>, metrics: Metrics, outbox: Outbox) {
     let mut tries = 0;
     loop {
         let (ticked, made) = {

@@ -3,7 +3,7 @@
 //! What is to be done follows from what L1 says and what the journal holds, each time anew: there is no other memory, so that a
 //! crash, a lost answer or a reorganisation at any point leads to the same next step. Proving is [super::prover]'s.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use super::sequencer::{Sequencer, SequencerError, SharedSequencer, Turn};
 use super::signing::Signer;
 use super::turns::{self, SharedTurns, Turns, lock};
 use crate::batch_body::BatchBody;
-use crate::gossip::Evidence;
+use crate::gossip::{Evidence, contradiction};
 use crate::l1::follow::Follower;
 use crate::l1::rollup::{Constants, Progress, Rollup};
 use crate::l1::staking::Staking;
@@ -159,6 +159,9 @@ pub struct Duties {
 /// Operations that wait for a proof, at most, if nothing else is said: two proofs' worth.
 pub const BACKLOG: usize = 1_024;
 
+/// Commits before the first look that are held against what was signed.
+const JUDGED: u64 = 64;
+
 /// How long validators wait for each other with what all of them may do.
 const STAGGER: Duration = Duration::from_millis(1_500);
 
@@ -188,7 +191,12 @@ pub struct Settler {
     duties: Duties,
     prover: Prover,
     evidence: Option<mpsc::Receiver<Evidence>>,
-    reported: BTreeSet<L1Address>,
+    /// What was reported, by who is guilty: a reorganisation may take the report back.
+    reported: BTreeMap<L1Address, Evidence>,
+    /// The last commit that was held against what its committer signed.
+    judged: Option<u64>,
+    /// What is to be reported again.
+    again: Vec<Evidence>,
     /// The epoch whose successor's seed is on L1.
     seeded: Option<u64>,
     /// Since when there is something to do that all validators may do.
@@ -247,7 +255,9 @@ impl Settler {
             },
             prover,
             evidence: None,
-            reported: BTreeSet::new(),
+            reported: BTreeMap::new(),
+            judged: None,
+            again: Vec::new(),
             seeded: None,
             waiting_since: HashMap::new(),
         })
@@ -340,6 +350,8 @@ impl Settler {
         if look.reorganised {
             warn!(head = look.head, "L1 was reorganised");
             self.seeded = None;
+            self.again.extend(std::mem::take(&mut self.reported).into_values());
+            self.judged = None;
         }
         let head = self.l1.block(look.head).await?;
         let head = head.ok_or_else(|| L1Error::History(format!("block {} is gone while it is read", look.head)))?;
@@ -369,6 +381,7 @@ impl Settler {
         }
         if self.duties.keeps_order {
             self.report().await?;
+            self.judge_commits(&progress).await?;
             self.bring_seed(&head).await?;
         }
         Ok((false, progress))
@@ -529,7 +542,11 @@ impl Settler {
                 return Ok(false);
             }
         }
-        let waiting = self.sequencer.lock().await.unproven_to(progress.proven, progress.committed)?;
+        let waiting = self
+            .sequencer
+            .lock()
+            .await
+            .unproven_to(progress.proven, progress.committed)?;
         if waiting > 0 && waiting + sealed.operations() > self.duties.backlog {
             return Ok(false);
         }
@@ -540,7 +557,14 @@ impl Settler {
             .commit(&sealed.parent_digest, sealed.slot, &sealed.blocks, &words, bond)
             .await?;
         self.waiting_since.remove(&Help::Commit(number));
-        info!(batch = number, slot, built = sealed.slot, gas = receipt.gas, words = words.len(), "committed");
+        info!(
+            batch = number,
+            slot,
+            built = sealed.slot,
+            gas = receipt.gas,
+            words = words.len(),
+            "committed"
+        );
         self.metrics.l1_gas.inc_by(receipt.gas);
         self.change(|status| status.commits.push(Spent::new(number, &[receipt])));
         Ok(true)
@@ -598,13 +622,14 @@ impl Settler {
 
     /// Reports a piece of evidence, if there is one.
     async fn report(&mut self) -> Result<(), SettleError> {
-        let Some(evidence) = self.evidence.as_mut().and_then(|evidence| evidence.try_recv().ok()) else {
+        let heard = || self.evidence.as_mut().and_then(|evidence| evidence.try_recv().ok());
+        let Some(evidence) = self.again.pop().or_else(heard) else {
             return Ok(());
         };
         let Ok(guilty) = evidence.guilty(&self.rollup) else {
             return Ok(());
         };
-        if !self.reported.insert(guilty) {
+        if self.reported.insert(guilty, evidence).is_some() {
             return Ok(());
         }
         let slot = lock(&self.turns).slot().unwrap_or(0);
@@ -616,9 +641,43 @@ impl Settler {
             Err(L1Error::Reverted { error, .. }) => info!(%guilty, error, "equivocation is not taken"),
             Err(error) => {
                 self.reported.remove(&guilty);
+                self.again.push(evidence);
                 return Err(error.into());
             }
         }
+        Ok(())
+    }
+
+    /// Holds new commits against what their committers signed for their slots, and reports what they contradict.
+    async fn judge_commits(&mut self, progress: &Progress) -> Result<(), SettleError> {
+        let clock = *lock(&self.turns).clock();
+        let from = self.judged.unwrap_or(progress.committed.saturating_sub(JUDGED));
+        for number in from + 1..=progress.committed {
+            let on_l1 = self.contract().batch(number).await?;
+            let slot = clock.slot_at(on_l1.committed_at);
+            let seen = self.journal.headers_seen(slot, number, on_l1.committer)?;
+            let Some(sealed) = self.journal.sealed(number)?.filter(|sealed| sealed.head == on_l1.head) else {
+                // Not taken over: there is nothing to hold it against yet.
+                return Ok(());
+            };
+            let parent = self.contract().batch(number - 1).await?.head;
+            let committed = sealed.headers(parent).unwrap_or_default();
+            let found = seen
+                .iter()
+                .find_map(|signed| Some((signed, contradiction(&signed.header, &committed)?)));
+            if let Some((signed, against)) = found {
+                let guilty = on_l1.committer;
+                warn!(%guilty, batch = number, slot, "a commit contradicts what its committer has signed");
+                match self.staking().report_contradiction(signed, &against).await {
+                    Ok(receipt) => warn!(%guilty, gas = receipt.gas, "the contradiction is reported"),
+                    // Somebody else was faster.
+                    Err(L1Error::Reverted { error, .. }) => info!(%guilty, error, "the contradiction is not taken"),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.judged = Some(number);
+        }
+        self.judged = Some(progress.committed);
         Ok(())
     }
 
@@ -646,7 +705,10 @@ impl Settler {
 
 /// A batch's signed transactions from a peer, all signatures verified; `None` if nobody has them.
 async fn ask_for(network: &Handle, commit: &Commit, rollup: &RollupId) -> Option<Vec<SignedTransaction>> {
-    let (peer, response) = network.request_any(Request::Batch { number: commit.number }).await.ok()?;
+    let (peer, response) = network
+        .request_any(Request::Batch { number: commit.number })
+        .await
+        .ok()?;
     let Response::Found(bytes) = response else {
         return None;
     };

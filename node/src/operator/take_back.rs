@@ -45,7 +45,12 @@ impl Sequencer {
     pub(super) fn take_back_to(&mut self, sound: u64, why: &str) -> Result<(), SequencerError> {
         let mut again = self.open.batch().transactions.clone();
         if self.cuts.iter().any(|cut| cut.signed.is_some()) {
-            warn!(batch = self.last + 1, blocks = self.cuts.len(), why, "signed blocks are taken back");
+            warn!(
+                batch = self.last + 1,
+                blocks = self.cuts.len(),
+                why,
+                "signed blocks are taken back"
+            );
             self.revoked += self.cuts.len() as u64;
             self.journal.forget_blocks(self.last + 1, u64::MAX)?;
             self.feed.blocks_taken_back();

@@ -106,8 +106,8 @@ impl Turns {
     pub fn turn(&self, me: Option<L1Address>) -> Turn {
         let slot = self.slot().unwrap_or(0);
         let mine = me.is_some() && self.builder(slot) == me;
-        let in_time = self.left().is_some_and(|left| left > HAND_OVER)
-            && self.passed().is_some_and(|passed| passed > TAKE_OVER);
+        let in_time =
+            self.left().is_some_and(|left| left > HAND_OVER) && self.passed().is_some_and(|passed| passed > TAKE_OVER);
         Turn {
             slot,
             builds: mine && in_time,
@@ -158,12 +158,7 @@ impl Turns {
 ///
 /// # Errors
 /// When L1 does not answer: what was known stays.
-pub async fn look(
-    turns: &SharedTurns,
-    staking: &Staking<'_>,
-    head: &Block,
-    reorganised: bool,
-) -> Result<(), L1Error> {
+pub async fn look(turns: &SharedTurns, staking: &Staking<'_>, head: &Block, reorganised: bool) -> Result<(), L1Error> {
     let (mut validators, mut from, known, min_stake) = {
         let mut turns = lock(turns);
         turns.see_time(head.timestamp);
@@ -196,9 +191,7 @@ pub async fn look(
         from = to + 1;
     }
     let time = head.timestamp;
-    let office = staking
-        .in_office(validators.values().copied(), min_stake, time)
-        .await?;
+    let office = staking.in_office(validators.values().copied(), min_stake, time).await?;
     let slot = {
         let mut turns = lock(turns);
         turns.validators = validators;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use starling_node::batch_body::BatchBody;
 use starling_node::block::{Block, BlockError, Opening};
-use starling_node::gossip::{Evidence, GossipError, ProofNotice};
+use starling_node::gossip::{Evidence, GossipError, ProofNotice, contradiction};
 use starling_node::mempool::{Limits, Mempool};
 use starling_node::operator::chain::{Adopted, BlockFault, Commit, Garbage, ReceiveError, Received};
 use starling_node::operator::journal::{Body, Journal};
@@ -285,40 +285,63 @@ fn a_lying_leader_convinces_nobody() {
         ..honest.clone()
     };
     let cases: [(&str, Block, fn(&BlockFault) -> bool); 9] = [
-        ("a state that is not so", signed(honest, |header| header.state[0] ^= 1), |fault| {
-            *fault == BlockFault::State
-        }),
-        ("other operations", signed(honest, |header| header.operations[3] ^= 1), |fault| {
-            *fault == BlockFault::Operations
-        }),
-        ("a transaction that is not in the header", with(vec![pay(1, 0, 2, 11)]), |fault| {
-            *fault == BlockFault::Operations
-        }),
-        ("a used nonce", with(vec![pay(1, 0, 2, 10), pay(1, 0, 2, 10)]), |fault| {
-            matches!(fault, BlockFault::Refused { number: 1, .. })
-        }),
+        (
+            "a state that is not so",
+            signed(honest, |header| header.state[0] ^= 1),
+            |fault| *fault == BlockFault::State,
+        ),
+        (
+            "other operations",
+            signed(honest, |header| header.operations[3] ^= 1),
+            |fault| *fault == BlockFault::Operations,
+        ),
+        (
+            "a transaction that is not in the header",
+            with(vec![pay(1, 0, 2, 11)]),
+            |fault| *fault == BlockFault::Operations,
+        ),
+        (
+            "a used nonce",
+            with(vec![pay(1, 0, 2, 10), pay(1, 0, 2, 10)]),
+            |fault| matches!(fault, BlockFault::Refused { number: 1, .. }),
+        ),
         ("money that is not there", with(vec![pay(1, 0, 2, DEPOSIT)]), |fault| {
             matches!(fault, BlockFault::Refused { number: 0, .. })
         }),
-        ("another's account", with(vec![SignedTransaction { key: *key(2).public_key(), ..pay(1, 0, 2, 10) }]), |fault| {
-            matches!(fault, BlockFault::Refused { number: 0, .. })
-        }),
-        ("another slot in the same batch", signed(honest, |header| header.slot = 6), |fault| {
-            *fault == BlockFault::Slot { expected: 5, found: 6 }
-        }),
-        ("a number that does not follow", signed(honest, |header| header.index = 2), |fault| {
-            *fault == BlockFault::Operations
-        }),
-        ("a batch that does not follow", signed(honest, |header| (header.batch, header.index) = (3, 0)), |fault| {
-            *fault == BlockFault::Operations
-        }),
+        (
+            "another's account",
+            with(vec![SignedTransaction {
+                key: *key(2).public_key(),
+                ..pay(1, 0, 2, 10)
+            }]),
+            |fault| matches!(fault, BlockFault::Refused { number: 0, .. }),
+        ),
+        (
+            "another slot in the same batch",
+            signed(honest, |header| header.slot = 6),
+            |fault| *fault == BlockFault::Slot { expected: 5, found: 6 },
+        ),
+        (
+            "a number that does not follow",
+            signed(honest, |header| header.index = 2),
+            |fault| *fault == BlockFault::Operations,
+        ),
+        (
+            "a batch that does not follow",
+            signed(honest, |header| (header.batch, header.index) = (3, 0)),
+            |fault| *fault == BlockFault::Operations,
+        ),
     ];
     for (lie, block, expected) in cases {
         match follower.receive(&block) {
             Err(ReceiveError::Fault(fault)) => assert!(expected(&fault), "{lie}: {fault}"),
             other => panic!("{lie}: {other:?}"),
         }
-        assert_eq!((follower.sequencer.tip(), follower.sequencer.open_blocks()), (tip, 1), "{lie}");
+        assert_eq!(
+            (follower.sequencer.tip(), follower.sequencer.open_blocks()),
+            (tip, 1),
+            "{lie}"
+        );
     }
     // Fees without an account to take them.
     let mut newcomer = Node::follower();
@@ -342,7 +365,11 @@ fn a_restart_finds_the_blocks_that_were_signed() {
     let mut leader = leader;
     let id = leader.submit(waiting);
     let mut leader = leader.restarted();
-    assert_eq!(leader.build(5).len(), 0, "nothing is signed before the signed blocks are back");
+    assert_eq!(
+        leader.build(5).len(),
+        0,
+        "nothing is signed before the signed blocks are back"
+    );
     leader.look();
     assert_eq!(leader.sequencer.tip(), tip);
     let sent = leader.sequencer.journal().id(&blocks[1].transactions[0]);
@@ -406,7 +433,10 @@ fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
     let payment = theirs[0].transactions[0].clone();
     let adopted = ours.sequencer.adopt(&commit, Vec::new(), false).unwrap();
     assert_eq!(adopted, Adopted::Unsigned(1), "nobody builds on what cannot be proven");
-    assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, blocks[2].header().hash()));
+    assert_eq!(
+        (ours.sequencer.last(), ours.sequencer.tip()),
+        (1, blocks[2].header().hash())
+    );
     let adopted = ours.sequencer.adopt(&commit, vec![payment.clone()], false).unwrap();
     assert_eq!(adopted, Adopted::Done);
     assert_eq!(ours.sequencer.state().root(), other.sequencer.state().root());
@@ -414,12 +444,19 @@ fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
     assert_eq!(ours.place(&waiting), Some(Place::Pending));
     // Proven, it is taken without signatures, which then cannot be had from this node.
     let mut newcomer = Node::follower();
-    assert_eq!(newcomer.sequencer.adopt(&commit, Vec::new(), true).unwrap(), Adopted::Done);
+    assert_eq!(
+        newcomer.sequencer.adopt(&commit, Vec::new(), true).unwrap(),
+        Adopted::Done
+    );
     let sealed = newcomer.sequencer.journal().sealed(1).unwrap().unwrap();
     assert!(matches!(&sealed.body, Body::Public { ids, .. } if ids.len() == 1));
     assert!(matches!(
         newcomer.place(&newcomer.sequencer.journal().id(&payment)),
-        Some(Place::Sealed { batch: 1, position: 0, .. })
+        Some(Place::Sealed {
+            batch: 1,
+            position: 0,
+            ..
+        })
     ));
     let mut newcomer = newcomer.restarted();
     newcomer.look();
@@ -450,7 +487,8 @@ fn garbage_on_l1_moves_nobody() {
         let mut commit = honest.clone();
         commit.words[at] ^= 1 << bit;
         commit.digest = digest(&commit);
-        let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
+        let all =
+            starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
         commit.head = all.last().unwrap().hash();
         match ours.sequencer.adopt(&commit, Vec::new(), false).unwrap() {
             Adopted::Garbage(Garbage::Replay(_)) => rules += 1,
@@ -481,7 +519,10 @@ fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
     let theirs = rival.build(6);
     rival.sequencer.close_before(7).unwrap();
     let given = theirs[0].transactions.clone();
-    assert_eq!(leader.sequencer.adopt(&rival.commit(2), given, false).unwrap(), Adopted::Done);
+    assert_eq!(
+        leader.sequencer.adopt(&rival.commit(2), given, false).unwrap(),
+        Adopted::Done
+    );
     assert_eq!(leader.place(&kept), Some(Place::Pending));
     // Batch 3 of slot 5 was never signed: it may be built. A second time batch 2 may not.
     let more = leader.build(5);
@@ -492,7 +533,10 @@ fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
     let again = leader.build(5);
     assert!(again.iter().all(|block| block.header().batch == 1), "{again:?}");
     assert_eq!(leader.build(5).len(), 0);
-    assert!(matches!(leader.place(&kept), Some(Place::Pending | Place::Waiting(_) | Place::Sealed { .. })));
+    assert!(matches!(
+        leader.place(&kept),
+        Some(Place::Pending | Place::Waiting(_) | Place::Sealed { .. })
+    ));
 }
 
 proptest! {
@@ -609,18 +653,61 @@ fn evidence_has_one_encoding_and_one_signer() {
     assert_eq!(evidence.guilty(&ROLLUP).unwrap(), leader_key(1).address());
     let bytes = evidence.to_bytes();
     assert_eq!(Evidence::from_bytes(&bytes).unwrap(), evidence);
-    let swapped = [&bytes[..1], &bytes[1 + SignedHeader::BYTES..], &bytes[1..1 + SignedHeader::BYTES]].concat();
+    let swapped = [
+        &bytes[..1],
+        &bytes[1 + SignedHeader::BYTES..],
+        &bytes[1..1 + SignedHeader::BYTES],
+    ]
+    .concat();
     assert_eq!(Evidence::from_bytes(&swapped).unwrap_err(), GossipError::Order);
     for length in 0..bytes.len() {
         assert!(Evidence::from_bytes(&bytes[..length]).is_err());
     }
     assert_eq!(Evidence::new(one, one).unwrap_err(), GossipError::NoContradiction);
-    assert_eq!(Evidence::new(one, blocks[2].signed).unwrap_err(), GossipError::NoContradiction);
+    assert_eq!(
+        Evidence::new(one, blocks[2].signed).unwrap_err(),
+        GossipError::NoContradiction
+    );
     let mut header = *blocks[1].header();
     header.state[0] ^= 1;
     let stranger = header.sign(&ROLLUP, &leader_key(2)).unwrap();
     let framed = Evidence::new(one, stranger).unwrap();
     assert_eq!(framed.guilty(&ROLLUP).unwrap_err(), GossipError::Signers);
+}
+
+/// What L1 is shown of a commit that contradicts a signed header: from the place on, or the last header if there is no such place.
+#[test]
+fn a_commit_is_held_against_what_was_signed() {
+    let (mut leader, blocks) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
+    let committed = sealed.headers([0; 32]).unwrap();
+    for block in &blocks {
+        assert_eq!(contradiction(block.header(), &committed), None);
+    }
+    let other = signed(&blocks[1], |header| header.state[0] ^= 1);
+    assert_eq!(contradiction(other.header(), &committed), Some(committed[1..].to_vec()));
+    let beyond = signed(&blocks[2], |header| header.index = 3);
+    assert_eq!(
+        contradiction(beyond.header(), &committed),
+        Some(committed[2..].to_vec())
+    );
+    // What was seen is found again by slot, batch and signer, and the first header of a place stays.
+    let journal = leader.sequencer.journal();
+    let signer = leader_key(1).address();
+    assert_eq!(journal.see_header(&blocks[1].signed, signer).unwrap(), None);
+    assert_eq!(journal.see_header(&blocks[1].signed, signer).unwrap(), None);
+    assert_eq!(
+        journal.see_header(&other.signed, signer).unwrap(),
+        Some(blocks[1].signed)
+    );
+    assert_eq!(journal.headers_seen(5, 1, signer).unwrap(), [blocks[1].signed]);
+    assert_eq!(journal.headers_seen(5, 1, leader_key(2).address()).unwrap(), []);
+    assert_eq!(journal.headers_seen(5, 2, signer).unwrap(), []);
+    journal.forget_headers(5).unwrap();
+    assert_eq!(journal.headers_seen(5, 1, signer).unwrap().len(), 1);
+    journal.forget_headers(6).unwrap();
+    assert_eq!(journal.headers_seen(5, 1, signer).unwrap(), []);
 }
 
 #[test]
@@ -656,7 +743,10 @@ fn batches_from_peers_have_one_encoding() {
     let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
     let bytes = BatchBody::of(&sealed);
     let read = BatchBody::from_bytes(&bytes).unwrap();
-    assert_eq!((read.slot, &read.blocks, &read.data), (sealed.slot, &sealed.blocks, &sealed.data()));
+    assert_eq!(
+        (read.slot, &read.blocks, &read.data),
+        (sealed.slot, &sealed.blocks, &sealed.data())
+    );
     assert_eq!(read.batch.unwrap().to_bytes(), sealed.batch().unwrap().to_bytes());
     for length in 0..bytes.len() {
         assert!(BatchBody::from_bytes(&bytes[..length]).is_err(), "{length}");

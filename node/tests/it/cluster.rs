@@ -81,7 +81,14 @@ impl Cluster {
             block_time: Some(1),
         })
         .unwrap();
-        let connect = |number: usize| EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(number).unwrap()), settings());
+        let connect = |number: usize| {
+            EthersL1::connect(
+                chain.url(),
+                Some(CHAIN_ID),
+                Some(chain.key(number).unwrap()),
+                settings(),
+            )
+        };
         let l1 = connect(9).await.unwrap();
         let deployment = deploy(&l1, parameters).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -186,7 +193,11 @@ impl Cluster {
                 for node in nodes {
                     let log = self.log(&node.name);
                     let lines: Vec<&str> = log.lines().collect();
-                    eprintln!("== {}\n{}", node.name, lines[lines.len().saturating_sub(60)..].join("\n"));
+                    eprintln!(
+                        "== {}\n{}",
+                        node.name,
+                        lines[lines.len().saturating_sub(60)..].join("\n")
+                    );
                     eprintln!("{:?}", node.rpc.status().await);
                 }
                 panic!("not within {PATIENCE:?}: {what}");
@@ -224,7 +235,10 @@ fn start(home: &Path, config: &Path, name: &str) -> Node {
         .spawn()
         .unwrap();
     let mut peers = Vec::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+    for line in BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+    {
         if let Some(address) = line.strip_prefix("peer address ") {
             peers.push(address.to_owned());
         }

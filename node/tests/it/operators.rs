@@ -89,14 +89,18 @@ async fn operators_take_turns_and_everybody_agrees() {
     drop(operators[killed].take());
     let alive: Vec<&Node> = operators.iter().flatten().chain([&prover, &full]).collect();
     cluster
-        .until("all transfers are proven without the one that was killed", &alive, async || {
-            for id in &ids {
-                if full.stage(id).await != Stage::Proven {
-                    return false;
+        .until(
+            "all transfers are proven without the one that was killed",
+            &alive,
+            async || {
+                for id in &ids {
+                    if full.stage(id).await != Stage::Proven {
+                        return false;
+                    }
                 }
-            }
-            true
-        })
+                true
+            },
+        )
         .await;
     assert!(committers(&cluster).await.len() > 1, "only one operator has committed");
     // It comes back, and a newcomer joins.

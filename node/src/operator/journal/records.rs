@@ -88,9 +88,7 @@ pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
         }
     };
     let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?) as usize;
-    let blocks = rest
-        .split_off(..count.saturating_mul(BLOCK_BYTES))
-        .ok_or_else(short)?;
+    let blocks = rest.split_off(..count.saturating_mul(BLOCK_BYTES)).ok_or_else(short)?;
     let blocks = decode_blocks(blocks).map_err(|error| error.to_string())?;
     let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
     let mut undo = Vec::new();
