@@ -587,8 +587,18 @@ async fn proofs(scene: &Scene, honest: &Node) {
             _ => body,
         });
         let liar = Node::liar(scene, lie).await;
-        let light = start(scene, &[scene.l1()], &[&liar, honest], Some(Point::genesis())).await;
+        // Verifying begins at once: the honest one waits until the liar has had its say.
+        honest.close(true);
+        let mut settings = settings(scene, &[scene.l1()], &[&liar, honest]);
+        settings.verify = Some(Point::genesis());
+        let light = Light::start(settings).await.unwrap();
+        until("the liar is caught", async || light.status().await.unwrap().banned == 1).await;
+        honest.close(false);
         until(what, async || light.status().await.unwrap().verified == Some(proven)).await;
+        assert!(
+            light.account(1, StateAt::Proven).await.unwrap().checked.proofs,
+            "{what}"
+        );
         let status = light.status().await.unwrap();
         assert_eq!((status.banned, status.peers), (1, vec![honest.id()]), "{what}");
         light.shutdown().await;
