@@ -561,6 +561,30 @@ async fn proofs(scene: &Scene, honest: &Node) {
     assert_eq!(light.operation(proven, 0).await.unwrap().checked.stage, Stage::Proven);
     light.shutdown().await;
 
+    // The same as a process, and what that takes.
+    let args = [
+        "--l1",
+        scene.l1(),
+        "--rollup",
+        &scene.id().contract.to_string(),
+        "--peer",
+        &honest.address.to_string(),
+        "--verify-proofs",
+    ]
+    .map(str::to_owned);
+    let started = Instant::now();
+    let light = Process::start(&args);
+    let took = started.elapsed();
+    let account = light.ask("starling_account", rpc_params![1]).await.unwrap();
+    assert_eq!(account["checked"]["proofs"], json!(true));
+    let status = light.ask("starling_status", rpc_params![]).await.unwrap();
+    assert_eq!(status["verified"], json!(proven));
+    let [now, most] = light.memory();
+    println!("with proofs: listening after {took:?}, {now} KiB now, {most} KiB at most");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(most < 50 << 10, "{most} KiB");
+    drop(light);
+
     // A proof that was changed, one of another place in the chain, one with another payee.
     let changes: [(&str, fn(Vec<u8>) -> Vec<u8>); 4] = [
         ("a changed proof", |mut body| {
@@ -587,8 +611,18 @@ async fn proofs(scene: &Scene, honest: &Node) {
             _ => body,
         });
         let liar = Node::liar(scene, lie).await;
-        let light = start(scene, &[scene.l1()], &[&liar, honest], Some(Point::genesis())).await;
+        // Verifying begins at once: the honest one waits until the liar has had its say.
+        honest.close(true);
+        let mut settings = settings(scene, &[scene.l1()], &[&liar, honest]);
+        settings.verify = Some(Point::genesis());
+        let light = Light::start(settings).await.unwrap();
+        until("the liar is caught", async || light.status().await.unwrap().banned == 1).await;
+        honest.close(false);
         until(what, async || light.status().await.unwrap().verified == Some(proven)).await;
+        assert!(
+            light.account(1, StateAt::Proven).await.unwrap().checked.proofs,
+            "{what}"
+        );
         let status = light.status().await.unwrap();
         assert_eq!((status.banned, status.peers), (1, vec![honest.id()]), "{what}");
         light.shutdown().await;
