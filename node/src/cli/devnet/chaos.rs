@@ -139,7 +139,7 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     }
     println!("{}", net.places());
     println!("running; end with Ctrl-C");
-    session::go_on(net, GOES_ON).await
+    session::go_on(net, &indices, GOES_ON).await
 }
 
 fn apart(outcome: Result<(L1Address, Fault), CliError>) -> (L1Address, Result<Fault, CliError>) {
