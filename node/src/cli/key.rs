@@ -19,6 +19,7 @@ const EXAMPLES: &str = "Examples:
   STARLING_PASSWORD=... starling key new --owner 0x7099...79c8 --out alice.json
   STARLING_PASSWORD=... starling key new --l1 --out operator-l1.json
   starling key show alice.json
+  starling key peer --file p2p.key
   starling key from-wallet --chain-id 1 --rollup 0x5fbd...0aa3
   starling key from-wallet --chain-id 1 --rollup 0x5fbd...0aa3 --signature 0x.. --signature 0x.. --out alice.json";
 
@@ -30,6 +31,8 @@ pub(crate) enum KeyCommand {
     New(NewArgs),
     /// Show whose key a file holds. The password is not needed.
     Show(ShowArgs),
+    /// Show a node's key on the network, as `starling stake register` takes it; makes the file if there is none.
+    Peer(PeerArgs),
     /// Make a key from an Ethereum wallet's signature: without signatures, print what the wallet must sign (twice).
     FromWallet(FromWalletArgs),
 }
@@ -55,6 +58,16 @@ pub(crate) struct NewArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The key file.
+    file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeerArgs {
+    /// The node's key file, `p2p_key` of its configuration.
+    #[arg(long, value_name = "FILE", default_value = "p2p.key")]
     file: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
@@ -94,8 +107,20 @@ pub(crate) fn run(command: KeyCommand) -> Result<(), CliError> {
             show(file.holder(), args.json);
             Ok(())
         }
+        KeyCommand::Peer(args) => peer(&args),
         KeyCommand::FromWallet(args) => from_wallet(&args),
     }
+}
+
+fn peer(args: &PeerArgs) -> Result<(), CliError> {
+    let public = starling_p2p::key::load_or_create(&args.file).map_err(unusable)?.public();
+    let id = public.to_peer_id();
+    let key = public.try_into_ed25519().map_err(unusable)?.to_bytes();
+    let key = format!("0x{}", crate::l1::hex(&key));
+    print(args.json, &json!({ "peer_id": id.to_string(), "peer_key": key }), || {
+        format!("peer id  {id}\npeer key {key}")
+    });
+    Ok(())
 }
 
 /// 32 bytes of the system's randomness.

@@ -84,7 +84,7 @@ pub(crate) struct SendArgs {
     /// The fee in gwei; what the operator quotes by default.
     #[arg(long)]
     fee: Option<u64>,
-    /// Wait until the transaction is `sealed`, `committed` or `proven`.
+    /// Wait until the transaction is `soft` (in a signed block, revocable), `committed` or `proven`.
     #[arg(long, value_name = "STAGE", value_parser = parse_stage)]
     wait: Option<Stage>,
     #[command(flatten)]
@@ -173,7 +173,7 @@ fn parse_stage(text: &str) -> Result<Stage, String> {
         "soft" => Ok(Stage::Soft),
         "committed" => Ok(Stage::Committed),
         "proven" => Ok(Stage::Proven),
-        _ => Err("sealed, committed or proven is expected".to_owned()),
+        _ => Err("soft, committed or proven is expected".to_owned()),
     }
 }
 
