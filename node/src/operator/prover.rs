@@ -113,19 +113,36 @@ impl Prover {
             return Ok(false);
         }
         let first = progress.proven + 1;
-        let Some(last) = self.eligible(first, progress.committed).await? else {
+        if self.eligible(first, progress.committed).await?.is_none() {
+            return Ok(false);
+        }
+        // Held until the proof is settled: until then the machine's other provers would make the same one again.
+        let _held = self.hold_lock().await?;
+        let now = self.contract().progress().await?;
+        if now.proven != progress.proven {
+            return Ok(false);
+        }
+        let Some(last) = self.eligible(first, now.committed).await? else {
             return Ok(false);
         };
         let before = self.state_after(progress.proven).await?;
         let proof = match self.stored_proof(first, last)? {
             Some(proof) => proof,
-            None => match self.prove(first, last, before.clone()).await? {
-                Some(proof) => proof,
-                None => return Ok(false),
-            },
+            None => self.prove(first, last, before.clone()).await?,
         };
         self.settle(&before, &proof).await?;
         Ok(true)
+    }
+
+    /// Waits for the machine's lock, if there is one.
+    async fn hold_lock(&self) -> Result<Option<File>, SettleError> {
+        let path = self.policy.lock.clone();
+        let held = tokio::task::spawn_blocking(move || path.map(|path| hold(&path)).transpose()).await;
+        let held = held.map_err(|error| SettleError::Ended(error.to_string()))?;
+        held.map_err(|source| SettleError::Lock {
+            path: self.policy.lock.clone().unwrap_or_default(),
+            source,
+        })
     }
 
     /// The last batch of a run from `first` on that this prover can be paid for, and has.
@@ -193,18 +210,7 @@ impl Prover {
         Ok(None)
     }
 
-    /// `None` if somebody else settled while this prover waited for the machine.
-    async fn prove(&mut self, first: u64, last: u64, before: Arc<State>) -> Result<Option<StoredProof>, SettleError> {
-        let path = self.policy.lock.clone();
-        let held = tokio::task::spawn_blocking(move || path.map(|path| hold(&path)).transpose()).await;
-        let held = held.map_err(|error| SettleError::Ended(error.to_string()))?;
-        let _held = held.map_err(|source| SettleError::Lock {
-            path: self.policy.lock.clone().unwrap_or_default(),
-            source,
-        })?;
-        if self.contract().progress().await?.proven + 1 != first {
-            return Ok(None);
-        }
+    async fn prove(&mut self, first: u64, last: u64, before: Arc<State>) -> Result<StoredProof, SettleError> {
         let run = Run::choose(&self.journal, first, last)?;
         let (rollup, payee) = (self.rollup, self.l1.sender());
         info!(first, last = run.last, operations = run.operations, "proving");
@@ -222,7 +228,7 @@ impl Prover {
         );
         self.metrics.proof_seconds.observe(proof.prove_ms as f64 / 1_000.0);
         self.journal.keep_proof(&proof)?;
-        Ok(Some(proof))
+        Ok(proof)
     }
 
     async fn state_after(&mut self, number: u64) -> Result<Arc<State>, SettleError> {

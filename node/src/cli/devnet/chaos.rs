@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use starling_rollup::address::L1Address;
 use starling_rollup::schedule::EPOCHS_AHEAD;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::faults::{Fault, Faults};
 use super::judge::{self, Case, Settled};
@@ -30,7 +30,7 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 const TRAFFIC: Duration = Duration::from_secs(240);
 
 /// When the judge does not wait any longer for what is not settled, counted from the start. The rest is for the light node.
-const LIMIT: Duration = Duration::from_secs(330);
+const LIMIT: Duration = Duration::from_secs(320);
 
 /// Runs the clients, does everything that can be done to the nodes, and judges.
 pub(super) async fn run(args: &DevnetArgs, net: &Arc<Net>) -> Result<(), CliError> {
@@ -79,16 +79,16 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     let mut story = Story::default();
     let mut faults = Faults::new(net.clone(), traffic.clone(), indices.clone()).await?;
     net.screen.now("a leader will be killed");
-    story.add(net, faults.kill_a_leader().await);
+    story.add(net, in_time(net, faults.kill_a_leader()).await);
     net.screen.now("an operator will be cut off");
-    story.add(net, faults.cut_one_off().await);
+    story.add(net, in_time(net, faults.cut_one_off()).await);
     net.screen.now("somebody will sign twice");
-    let (equivocator, outcome) = apart(faults.sign_twice().await);
+    let (equivocator, outcome) = apart(in_time(net, faults.sign_twice()).await);
     story.add(net, outcome);
     net.screen.now("L1 will be reorganised");
-    story.add(net, faults.reorganise().await);
+    story.add(net, in_time(net, faults.reorganise()).await);
     net.screen.now("a commit will be left unproven");
-    let (unproven, outcome) = apart(faults.leave_unproven().await);
+    let (unproven, outcome) = apart(in_time(net, faults.leave_unproven()).await);
     story.add(net, outcome);
 
     net.screen.now("waiting until everything is settled");
@@ -139,7 +139,19 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     }
     println!("{}", net.places());
     println!("running; end with Ctrl-C");
-    session::go_on(net, GOES_ON).await
+    session::go_on(net, &indices, GOES_ON).await
+}
+
+/// What a fault comes to, if it does so before the time is up.
+async fn in_time<T>(net: &Net, fault: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let late = |_| {
+        CliError::Rejected(format!(
+            "the time is up after {} s, before all has been tried",
+            LIMIT.as_secs()
+        ))
+    };
+    let ended = timeout(LIMIT.saturating_sub(net.screen.elapsed()), fault).await;
+    ended.map_err(late)?
 }
 
 fn apart(outcome: Result<(L1Address, Fault), CliError>) -> (L1Address, Result<Fault, CliError>) {

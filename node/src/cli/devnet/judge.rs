@@ -20,7 +20,7 @@ use crate::l1::L1;
 use crate::rebuild;
 
 /// How long the light node may be behind L1.
-const LIGHT: Duration = Duration::from_secs(40);
+const LIGHT: Duration = Duration::from_secs(30);
 
 /// What L1 has proven.
 pub(super) struct Settled {

@@ -159,7 +159,7 @@ async fn in_folder(args: &DevnetArgs, folder: &Path, done: &AtomicBool) -> Resul
         println!("running; end with Ctrl-C");
         match args.operators {
             1 => std::future::pending().await,
-            _ => session::go_on(&net, GOES_ON).await,
+            _ => session::go_on(&net, &outcome.indices, GOES_ON).await,
         }
     };
     if args.operators == 1 {

@@ -1,37 +1,58 @@
-//! What a person sees meanwhile, on standard error: steps that are done, what goes on, and a table that is drawn anew.
+//! What a person sees meanwhile, on standard error: steps that are done, and below them a table and what goes on, drawn anew in place.
 //!
 //! Without a terminal there are lines only: each step, and now and then what the table would say.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Time between two lines that stand for the table, where there is no terminal.
 const SUMMARIES: Duration = Duration::from_secs(5);
 
 pub(super) struct Screen {
-    drawn: Option<MultiProgress>,
+    is_drawn: bool,
     started: Instant,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The line that says what goes on.
-    now: Option<ProgressBar>,
-    /// The lines of the table.
-    table: Vec<ProgressBar>,
-    /// What was told last, where there is no terminal to draw on.
-    last: String,
+    /// Lines that are drawn now and can be drawn over.
+    drawn: usize,
+    table: Vec<String>,
+    /// What goes on.
+    now: String,
     summarised: Option<Instant>,
+}
+
+impl State {
+    /// Draws what can be drawn over, below lines that stay.
+    fn draw(&mut self, stay: Option<&str>) {
+        // Up to the first line that was drawn, and nothing below it. Lines that are too long for the terminal are cut, not wrapped.
+        let mut text = match self.drawn {
+            0 => "\r".to_owned(),
+            drawn => format!("\x1b[{drawn}A\r"),
+        };
+        text += "\x1b[J\x1b[?7l";
+        if let Some(stay) = stay {
+            text += &format!("{stay}\r\n");
+        }
+        let now = (!self.now.is_empty()).then(|| format!("... {}", self.now));
+        let lines: Vec<&String> = self.table.iter().chain(&now).collect();
+        for line in &lines {
+            text += &format!("{line}\r\n");
+        }
+        self.drawn = lines.len();
+        text += "\x1b[?7h";
+        // Who closes the terminal has seen enough.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
         Self {
-            drawn: std::io::stderr().is_terminal().then(MultiProgress::new),
+            is_drawn: std::io::stderr().is_terminal(),
             started: Instant::now(),
             state: Mutex::default(),
         }
@@ -43,7 +64,7 @@ impl Screen {
 
     /// Whether there is a terminal.
     pub(super) fn is_drawn(&self) -> bool {
-        self.drawn.is_some()
+        self.is_drawn
     }
 
     /// Since the start.
@@ -59,60 +80,44 @@ impl Screen {
     pub(super) fn now(&self, what: impl Into<String>) {
         let what = what.into();
         let mut state = self.state();
-        match &self.drawn {
-            Some(drawn) => {
-                let bar = state.now.get_or_insert_with(|| {
-                    let bar = drawn.add(ProgressBar::new_spinner());
-                    bar.enable_steady_tick(Duration::from_millis(200));
-                    bar
-                });
-                bar.set_message(what);
-            }
-            None if state.last != what => {
-                eprintln!("{}", self.stamped(&what));
-                state.last = what;
-            }
-            None => {}
+        if state.now == what {
+            return;
+        }
+        state.now = what;
+        match self.is_drawn {
+            true => state.draw(None),
+            false => eprintln!("{}", self.stamped(&state.now)),
         }
     }
 
     /// Something is done.
     pub(super) fn done(&self, what: impl AsRef<str>) {
         let line = self.stamped(what.as_ref());
-        match &self.drawn {
-            Some(drawn) => drop(drawn.println(line)),
-            None => eprintln!("{line}"),
+        match self.is_drawn {
+            true => self.state().draw(Some(&line)),
+            false => eprintln!("{line}"),
         }
     }
 
     /// Draws the table; `summary` stands for it where there is no terminal.
-    pub(super) fn table(&self, lines: &[String], summary: &str) {
+    pub(super) fn table(&self, lines: Vec<String>, summary: &str) {
         let mut state = self.state();
-        let Some(drawn) = &self.drawn else {
-            if state.summarised.is_none_or(|at| at.elapsed() >= SUMMARIES) {
-                state.summarised = Some(Instant::now());
-                eprintln!("{}", self.stamped(summary));
-            }
-            return;
-        };
-        while state.table.len() < lines.len() {
-            let bar = drawn.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
-            state.table.push(bar);
-        }
-        for (number, bar) in state.table.iter().enumerate() {
-            bar.set_message(lines.get(number).cloned().unwrap_or_default());
-            bar.tick();
+        if self.is_drawn {
+            state.table = lines;
+            state.draw(None);
+        } else if state.summarised.is_none_or(|at| at.elapsed() >= SUMMARIES) {
+            state.summarised = Some(Instant::now());
+            eprintln!("{}", self.stamped(summary));
         }
     }
 
     /// Takes everything away that is drawn; steps stay.
     pub(super) fn clear(&self) {
         let mut state = self.state();
-        for bar in state.now.take().into_iter().chain(state.table.drain(..)) {
-            bar.finish_and_clear();
+        state.table.clear();
+        state.now.clear();
+        if self.is_drawn {
+            state.draw(None);
         }
     }
 }

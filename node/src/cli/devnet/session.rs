@@ -34,6 +34,8 @@ pub(super) struct Settled {
 /// What the devnet has seen.
 pub(super) struct Outcome {
     pub(super) onchain_verified: bool,
+    /// The users' accounts.
+    pub(super) indices: Vec<u32>,
     batches: u64,
     transfers: usize,
     l1_transactions: u64,
@@ -101,7 +103,7 @@ pub(super) async fn run(args: &DevnetArgs, net: &Net) -> Result<Outcome, CliErro
         }
     }
     screen.done(format!("{claimed} withdrawals are paid on L1"));
-    outcome(net, accepted.len(), claimed, started).await
+    outcome(net, indices, accepted.len(), claimed, started).await
 }
 
 /// Sends transfer number `number`.
@@ -119,11 +121,10 @@ async fn transfer(net: &Net, indices: &[u32], number: usize, seed: &[u8; 32]) ->
 }
 
 /// Keeps sending a transfer each `pause`. What a node refuses is told and not sent again.
-pub(super) async fn go_on(net: &Net, pause: Duration) -> Result<(), CliError> {
-    let indices = net.accounts().await?;
+pub(super) async fn go_on(net: &Net, indices: &[u32], pause: Duration) -> Result<(), CliError> {
     let seed = random()?;
     for number in 0.. {
-        if let Err(error) = transfer(net, &indices, number, &seed).await {
+        if let Err(error) = transfer(net, indices, number, &seed).await {
             net.screen.done(format!("a transfer is not taken: {error}"));
         }
         sleep(pause).await;
@@ -181,6 +182,7 @@ async fn proofs_of(net: &Net, node: usize) -> Result<Vec<ProofInfo>, CliError> {
 
 async fn outcome(
     net: &Net,
+    indices: Vec<u32>,
     transfers: usize,
     withdrawals_claimed: usize,
     started: Instant,
@@ -232,6 +234,7 @@ async fn outcome(
         proofs.push(Settled { info, gas_commit });
     }
     Ok(Outcome {
+        indices,
         onchain_verified: progress.proven > 0 && state_root == state_root_l1 && !proofs.is_empty(),
         batches: progress.proven,
         transfers,

@@ -81,7 +81,7 @@ pub(super) async fn run(net: &Net, note: impl Fn() -> String) {
             && let Ok(found) = look(net).await
         {
             let (lines, summary) = draw(net, &constants, &counted, &found, &note());
-            net.screen.table(&lines, &summary);
+            net.screen.table(lines, &summary);
         }
         sleep(PAUSE).await;
     }
