@@ -20,8 +20,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
 Then:
   curl -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"starling_account\",\"params\":[7,\"proven\"]}' -H 'content-type: application/json' \\
       http://127.0.0.1:8646
-Every answer says what it was checked against. Two L1 endpoints of different providers that disagree are told, and nothing is
-answered until they agree; --verify-proofs does not take their word for the state root.";
+Every answer says what it was checked against. Give two L1 endpoints of different providers: while they disagree, nothing
+is answered.";
 
 #[derive(Debug, Args)]
 pub(crate) struct LightArgs {

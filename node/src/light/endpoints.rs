@@ -194,7 +194,8 @@ pub(super) struct Endpoints {
 impl Endpoints {
     /// Connects to every endpoint; all of them must answer once, and mean the same rollup.
     pub(super) async fn connect(urls: &[String], contract: L1Address) -> Result<(Self, Ground), LightError> {
-        let (mut clients, mut ground): (Vec<Arc<dyn L1>>, Option<(Ground, L1Address)>) = (Vec::new(), None);
+        let mut clients: Vec<Arc<dyn L1>> = Vec::new();
+        let mut ground: Option<(Ground, L1Address)> = None;
         for url in urls {
             let l1 = EthersL1::connect(url, None, None, Settings::default()).await?;
             let chain_id = l1.chain_id().await?;

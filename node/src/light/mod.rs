@@ -174,6 +174,21 @@ pub struct BatchAnswer {
     pub checked: Checked,
 }
 
+/// How an L1 endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Its URL.
+    pub url: String,
+    /// Its newest block; `None` if it did not answer.
+    pub block: Option<u64>,
+    /// The last batch it has.
+    pub committed: Option<u64>,
+    /// The last batch it has as proven.
+    pub proven: Option<u64>,
+    /// What is wrong with it.
+    pub trouble: Option<String>,
+}
+
 /// How a light node is.
 #[derive(Clone, Debug)]
 pub struct LightStatus {
@@ -185,8 +200,8 @@ pub struct LightStatus {
     pub verified: Option<u64>,
     /// Whether the rollup is frozen.
     pub frozen: bool,
-    /// Each endpoint's URL, newest block, committed and proven batch, or what is wrong with it.
-    pub endpoints: Vec<(String, Option<(u64, u64, u64)>, Option<String>)>,
+    /// The endpoints.
+    pub endpoints: Vec<EndpointStatus>,
     /// What the endpoints say differently.
     pub disagreement: Option<Disagreement>,
     /// What the proofs say against L1.
@@ -583,9 +598,12 @@ impl Light {
         let (endpoints, disagreement) = inner.endpoints.report();
         let common = inner.endpoints.agreed().ok();
         let peers = inner.peers.handle.peers().await.map_err(|_| LightError::Ended)?;
-        let state = |endpoint: EndpointState| {
-            let seen = endpoint.seen.map(|seen| (seen.block, seen.committed, seen.proven));
-            (endpoint.url, seen, endpoint.trouble)
+        let state = |endpoint: EndpointState| EndpointStatus {
+            url: endpoint.url,
+            block: endpoint.seen.map(|seen| seen.block),
+            committed: endpoint.seen.map(|seen| seen.committed),
+            proven: endpoint.seen.map(|seen| seen.proven),
+            trouble: endpoint.trouble,
         };
         Ok(LightStatus {
             rollup: inner.ground.rollup,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use starling_p2p::request::StateAt;
 use starling_rollup::transaction::SignedTransaction;
 
-use super::{Checked, Contradiction, Disagreement, Light, LightError, Stage};
+use super::{Checked, Contradiction, Disagreement, EndpointStatus, Light, LightError, Stage};
 use crate::answers::account::Leaf;
 use crate::l1::hex;
 use crate::operator::hex_word;
@@ -332,12 +332,12 @@ impl LightApiServer for Light {
 
     async fn status(&self) -> RpcResult<LightInfo> {
         let status = Light::status(self).await?;
-        let endpoint = |(url, seen, trouble): (String, Option<(u64, u64, u64)>, Option<String>)| EndpointInfo {
-            url,
-            block: seen.map(|(block, ..)| block),
-            committed: seen.map(|(_, committed, _)| committed),
-            proven: seen.map(|(.., proven)| proven),
-            trouble,
+        let endpoint = |endpoint: EndpointStatus| EndpointInfo {
+            url: endpoint.url,
+            block: endpoint.block,
+            committed: endpoint.committed,
+            proven: endpoint.proven,
+            trouble: endpoint.trouble,
         };
         Ok(LightInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -480,7 +480,7 @@ async fn l1_is_not_taken_at_its_word() {
     // One that falls silent is named, and not counted.
     lying.silence(true);
     until("one is silent", async || {
-        light.status().await.unwrap().endpoints[1].2.is_some()
+        light.status().await.unwrap().endpoints[1].trouble.is_some()
     })
     .await;
     let answer = light.account(1, StateAt::Proven).await.unwrap();
@@ -586,7 +586,8 @@ async fn proofs(scene: &Scene, honest: &Node) {
     drop(light);
 
     // A proof that was changed, one of another place in the chain, one with another payee.
-    let changes: [(&str, fn(Vec<u8>) -> Vec<u8>); 4] = [
+    type Change = fn(Vec<u8>) -> Vec<u8>;
+    let changes: [(&str, Change); 4] = [
         ("a changed proof", |mut body| {
             let middle = body.len() / 2;
             body[middle] ^= 1;

@@ -14,9 +14,12 @@ use tokio::time::{sleep, timeout};
 use super::scene::Scene;
 use crate::world::PATIENCE;
 
+/// Question and honest answer to the answer that is given.
+type Change = dyn Fn(&Request, Vec<u8>) -> Vec<u8> + Send + Sync;
+
 /// What a node makes of the honest answer to a question.
 #[derive(Clone)]
-pub(crate) struct Lie(Arc<dyn Fn(&Request, Vec<u8>) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Lie(Arc<Change>);
 
 impl Lie {
     pub(crate) fn new(lie: impl Fn(&Request, Vec<u8>) -> Vec<u8> + Send + Sync + 'static) -> Self {
