@@ -402,7 +402,8 @@ impl Shared {
                 };
                 let past = lock(&self.turns).slot().is_some_and(|now| slot + 2 < now);
                 // The builders of slots long past are not kept: a validator's signature has to do, and L1 decides.
-                if !leads && !(past && validator) {
+                let trusted = leads || (past && validator);
+                if !trusted {
                     return;
                 }
                 match self.take_block(block).await {

@@ -122,7 +122,7 @@ fn run_node(args: &RunArgs) -> Result<(), CliError> {
         }
         println!("listening on http://{}", reach.rpc);
     };
-    let password = password.as_ref().map(|password| password.as_str());
+    let password = password.as_deref();
     runtime()?
         .block_on(process::run(checked, password, ready))
         .map_err(rejected)

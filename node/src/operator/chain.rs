@@ -335,7 +335,7 @@ impl Sequencer {
             }
             None => self.open.clone(),
         };
-        let entries = opened.batch().entries.len() > 0 && header.index == 0;
+        let entries = header.index == 0 && !opened.batch().entries.is_empty();
         let (before, was) = (std::mem::replace(&mut self.open, opened), self.turn);
         self.turn.slot = header.slot;
         let applied = self.execute(block);
@@ -481,7 +481,6 @@ impl Sequencer {
         Ok(Adopted::Done)
     }
 
-    #[expect(clippy::type_complexity, reason = "three results of one look at the data")]
     fn execute_commit(
         &self,
         base: &State,

@@ -160,7 +160,7 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
     );
     let network = network.map(|(handle, events)| {
         let counted = handle.metrics().clone();
-        server.pass_on(outbox.clone(), Arc::new(move || counted.peers.get().max(0) as u64));
+        server.pass_on(outbox.clone(), Arc::new(move || counted.peers.get()));
         Connected {
             handle,
             events,

@@ -284,7 +284,8 @@ fn a_lying_leader_convinces_nobody() {
         transactions,
         ..honest.clone()
     };
-    let cases: [(&str, Block, fn(&BlockFault) -> bool); 9] = [
+    type Expected = fn(&BlockFault) -> bool;
+    let cases: [(&str, Block, Expected); 9] = [
         (
             "a state that is not so",
             signed(honest, |header| header.state[0] ^= 1),

@@ -251,6 +251,8 @@ fn start(home: &Path, config: &Path, name: &str) -> Node {
             };
         }
     }
+    let _ = child.kill();
+    let _ = child.wait();
     let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
     panic!("{name} does not start:\n{log}");
 }
