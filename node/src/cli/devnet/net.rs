@@ -216,17 +216,17 @@ impl Net {
 
     /// Where everything can be reached.
     pub(super) fn places(&self) -> String {
-        let mut lines = vec![String::new(), format!("L1 JSON-RPC        {}", self.chain.url())];
+        let mut lines = vec![String::new(), format!("{:<20} {}", "L1 JSON-RPC", self.chain.url())];
         for node in &self.nodes {
             let name = match self.nodes.len() {
                 1 => "operator",
                 _ => &node.name,
             };
-            lines.push(format!("{:<18} {}", format!("{name} JSON-RPC"), node.url()));
+            lines.push(format!("{:<20} {}", format!("{name} JSON-RPC"), node.url()));
         }
-        lines.push(format!("rollup contract    {}", self.deployment.rollup));
-        lines.push(format!("staking contract   {}", self.deployment.staking));
-        lines.push(format!("verifier contract  {}", self.deployment.verifier));
+        lines.push(format!("{:<20} {}", "rollup contract", self.deployment.rollup));
+        lines.push(format!("{:<20} {}", "staking contract", self.deployment.staking));
+        lines.push(format!("{:<20} {}", "verifier contract", self.deployment.verifier));
         lines.join("\n")
     }
 

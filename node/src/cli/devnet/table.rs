@@ -151,7 +151,7 @@ fn draw(
     let proving = found.statuses.iter().flatten().filter(|status| status.proving).count();
     let last = found.proof.as_ref().map_or(String::new(), |proof| {
         format!(
-            ", the last of batches {}-{} in {:.1} s",
+            ", the last ({}-{}) in {:.1} s",
             proof.first,
             proof.last,
             proof.prove_ms as f64 / 1e3
@@ -172,7 +172,7 @@ fn draw(
             found.block
         ),
         format!(
-            "batches: {sealed} sealed, {committed} committed, {proven} proven, {} times pruned; proofs: {} settled{last}{}",
+            "batches: {sealed} sealed, {committed} committed, {proven} proven, {} prunes; {} proofs{last}{}",
             counted.prunes,
             counted.proofs.values().sum::<u64>(),
             if proving > 0 { ", proving" } else { "" }
