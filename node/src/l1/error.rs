@@ -73,6 +73,14 @@ pub enum L1Error {
         /// Its nonce.
         nonce: u64,
     },
+    /// A reorganisation took back the transaction of this key before the one that is waited for.
+    #[error(
+        "the transaction before nonce {nonce} of this key is in no block any more: L1 was reorganised; what is to be done is looked at anew"
+    )]
+    TakenBack {
+        /// The nonce that waits in vain.
+        nonce: u64,
+    },
     /// This client only reads.
     #[error("this client has no key to sign L1 transactions with")]
     NoKey,
@@ -97,7 +105,7 @@ impl L1Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Stuck { .. } | Self::Overtaken { .. }
+            Self::Unreachable { .. } | Self::Stuck { .. } | Self::Overtaken { .. } | Self::TakenBack { .. }
         )
     }
 }

@@ -360,6 +360,10 @@ impl L1 for EthersL1 {
                 if let Some(receipt) = self.receipt(&hashes).await? {
                     return finish(receipt, data_bytes);
                 }
+                // A reorganisation may have dropped the transaction before it: then no fee gets this one into a block.
+                if self.nonce().await? < nonce.low_u64() {
+                    return Err(L1Error::TakenBack { nonce: nonce.low_u64() });
+                }
                 sleep(self.settings.poll).await;
             }
             // A replacement must offer an eighth more; both fees double, up to the limit.

@@ -113,6 +113,33 @@ async fn a_stuck_transaction_is_sent_with_a_higher_fee() {
     assert_eq!(l1.balance(TO).await.unwrap(), 9, "only one version is in a block");
 }
 
+/// A reorganisation drops the transaction before the one that is waited for: no fee brings that into a block, so it is given up, and
+/// the next one fills the place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_behind_one_that_was_taken_back_is_given_up() {
+    let chain = anvil();
+    let patient = Settings {
+        patience: Duration::from_secs(60),
+        ..settings()
+    };
+    let l1 = client(&chain, patient).await;
+    tell(&chain, "evm_mine", json!([])).await;
+    l1.send(transfer(1)).await.unwrap();
+    tell(&chain, "evm_setAutomine", json!([false])).await;
+    let sent = tokio::spawn(async move { (l1.send(transfer(2)).await, l1) });
+    let pending = async || tell(&chain, "txpool_status", json!([])).await["pending"] == "0x1";
+    while !pending().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tell(&chain, "anvil_dropAllTransactions", json!([])).await;
+    tell(&chain, "anvil_reorg", json!([1, []])).await;
+    let (error, l1) = sent.await.unwrap();
+    assert!(matches!(error, Err(L1Error::TakenBack { nonce: 1 })), "{error:?}");
+    tell(&chain, "evm_setAutomine", json!([true])).await;
+    l1.send(transfer(4)).await.unwrap();
+    assert_eq!(l1.balance(TO).await.unwrap(), 4);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_gives_up_at_last() {
     let chain = anvil();
