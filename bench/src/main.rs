@@ -22,6 +22,7 @@ use starling_vm::program::Program;
 use starling_vm::schnorr::{SecretKey, Signature};
 
 mod l1;
+mod network;
 mod peer;
 mod process;
 mod rollup;
@@ -259,6 +260,9 @@ fn all() -> Result<()> {
     let core = measure(18, "core", "local-100", 1)?;
     let transfers = report(&["rollup"])?;
     let on_l1 = report(&["l1"])?;
+    let draw_gas = network::draw_gas()?;
+    let loopback = network::propagation("plain")?;
+    let lossy = network::propagation("lossy")?;
     write_table("specs/l1.md", "gas-table", &l1::table(&on_l1))?;
     let many = &transfers["sizes"][2];
     let largest = on_l1["rows"]
@@ -389,6 +393,29 @@ fn all() -> Result<()> {
             None,
         ),
         row("l1", "l1.deploy_gas", number(&on_l1, "deploy_gas"), "gas", None),
+        row("pos", "pos.draw_gas_10000", draw_gas, "gas", None),
+        row("pos", "pos.commit_gas", number(&largest, "commit_gas"), "gas", None),
+        row(
+            "p2p",
+            "p2p.propagation_ms_p50",
+            number(&loopback, "median_ms"),
+            "ms",
+            Some((1_000.0, true)),
+        ),
+        row(
+            "p2p",
+            "p2p.propagation_lossy_ms_p50",
+            number(&lossy, "median_ms"),
+            "ms",
+            Some((3_000.0, true)),
+        ),
+        row(
+            "p2p",
+            "p2p.duplicates",
+            number(&loopback, "duplicates_per_message_and_node"),
+            "/message",
+            None,
+        ),
     ];
     for (suffix, report) in [("small", &peer_small), ("96", &peer_96), ("128", &peer_128)] {
         for (name, key, unit) in peer::ROWS {

@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod escape;
 pub mod gossip;
+pub mod interrupt;
 pub mod l1;
 pub mod light;
 pub mod logging;

@@ -42,6 +42,7 @@ use crate::answers::Wrong;
 use crate::answers::account::{AccountProof, Origin};
 use crate::answers::operation::OperationProof;
 use crate::answers::proof::Point;
+use crate::interrupt::interrupted;
 use crate::l1::hex;
 use crate::operator::hex_word;
 use chain::Chain;
@@ -658,16 +659,4 @@ pub async fn run(
     server.stopped().await;
     light.shutdown().await;
     Ok(())
-}
-
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -27,6 +27,7 @@ use super::signing::Signer;
 use super::turns::{SharedTurns, lock};
 use crate::config::{Checked, NodeRole};
 use crate::gossip::Forms;
+use crate::interrupt::interrupted;
 use crate::l1::ethers::{EthersL1, Settings};
 use crate::l1::{L1, L1Error};
 use crate::mempool::Mempool;
@@ -375,17 +376,5 @@ async fn tick(sequencer: SharedSequencer, turns: SharedTurns, me: Option<L1Addre
             sleep(Duration::from_secs(1)).await;
         }
         sleep(TICK).await;
-    }
-}
-
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }

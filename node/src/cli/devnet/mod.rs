@@ -15,6 +15,7 @@ use clap::Args;
 
 use super::CliError;
 use super::user::{runtime, unusable};
+use crate::interrupt::interrupted;
 use net::Net;
 
 mod chaos;
@@ -101,19 +102,6 @@ pub(crate) fn run(args: &DevnetArgs) -> Result<(), CliError> {
             },
         }
     })
-}
-
-/// The process is told to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 /// `done` is set when only running on is left to do.
