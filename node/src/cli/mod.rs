@@ -35,7 +35,7 @@ enum Command {
     /// Assemble, run, prove and verify programs of the machine.
     #[command(subcommand)]
     Vm(vm::VmCommand),
-    /// Run an operator, or rebuild a rollup's state from L1.
+    /// Run an operator, a prover or a full node, or rebuild a rollup's state from L1.
     #[command(subcommand)]
     Node(node::NodeCommand),
     /// Follow a rollup without its state: ask peers, check every answer against L1 or its proofs.

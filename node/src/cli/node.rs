@@ -1,4 +1,4 @@
-//! `starling node`: runs an operator, rebuilds a state.
+//! `starling node`: runs a node, rebuilds a state.
 
 use std::path::PathBuf;
 
@@ -24,12 +24,12 @@ const REBUILD_EXAMPLES: &str = "Examples:
   starling node rebuild --l1 http://127.0.0.1:8545 --rollup 0x5fbd...0aa3
   starling node rebuild --l1 URL --rollup ADDRESS --deployed 21000000 --accounts accounts.json --json";
 
-/// Run an operator, or rebuild a rollup's state from L1.
+/// Run a node, or rebuild a rollup's state from L1.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Write a configuration file to start from.
     Init(InitArgs),
-    /// Run an operator.
+    /// Run a node in the role that its configuration names: operator, prover or full.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Rebuild the state from L1 alone and compare it with every proven root.
