@@ -41,6 +41,10 @@ const CHECKS: usize = 4;
 /// Transactions that came before the one that their sender's nonce needs.
 const EARLY: usize = 4_096;
 
+/// How far ahead of its sender's nonce one of those may be. Without a bound one account could have any number of transactions passed
+/// on that it never has to pay for.
+const EARLY_AHEAD: u32 = 64;
+
 /// How long those wait.
 const EARLY_TIME: Duration = Duration::from_secs(10);
 
@@ -254,7 +258,7 @@ impl Shared {
         let early = match self.sequencer.lock().await.check(&signed) {
             Ok(_) => false,
             // It may be that only the order is wrong.
-            Err(SubmitError::Pool(PoolError::NonceGap { .. })) => true,
+            Err(SubmitError::Pool(PoolError::NonceGap { found, next, .. })) if found - next <= EARLY_AHEAD => true,
             Err(_) => return Verdict::Ignore,
         };
         let word = self.rollup.word();
