@@ -1,5 +1,6 @@
 //! The operator: orders transactions, seals batches, commits them to L1, proves them, and settles the proofs.
 
+mod building;
 pub mod chain;
 pub mod fate;
 pub mod feed;
