@@ -263,6 +263,7 @@ fn all() -> Result<()> {
     let draw_gas = network::draw_gas()?;
     let loopback = network::propagation("plain")?;
     let lossy = network::propagation("lossy")?;
+    let operators = network::operators()?;
     write_table("specs/l1.md", "gas-table", &l1::table(&on_l1))?;
     let many = &transfers["sizes"][2];
     let largest = on_l1["rows"]
@@ -414,6 +415,41 @@ fn all() -> Result<()> {
             "p2p.duplicates",
             number(&loopback, "duplicates_per_message_and_node"),
             "/message",
+            None,
+        ),
+        row(
+            "light",
+            "light.start_s",
+            number(&operators, "light_start_s"),
+            "s",
+            Some((2.0, true)),
+        ),
+        row(
+            "light",
+            "light.memory_mb",
+            number(&operators, "light_memory_mb"),
+            "MB",
+            Some((50.0, true)),
+        ),
+        row(
+            "node",
+            "node.sustained_tps",
+            number(&operators, "sustained_tps"),
+            "/s",
+            None,
+        ),
+        row(
+            "node",
+            "node.soft_p50_ms",
+            number(&operators, "soft_p50_ms"),
+            "ms",
+            Some((2_000.0, true)),
+        ),
+        row(
+            "node",
+            "node.soft_p99_ms",
+            number(&operators, "soft_p99_ms"),
+            "ms",
             None,
         ),
     ];

@@ -131,6 +131,8 @@ pub struct Constants {
     pub bond: u128,
     /// Wei that a queue entry pays.
     pub queue_fee: u128,
+    /// Seconds after which a commit must not pass over a queue entry.
+    pub queue_window: u64,
     /// Seconds from a commit to its deadline.
     pub prove_window: u64,
     /// Seconds from a commit in which only its committer can be paid for its proof.
@@ -192,6 +194,7 @@ impl<'a> Rollup<'a> {
             staking: self.view("STAKING", &[]).await?.address()?,
             bond: self.view("BOND", &[]).await?.wei()?,
             queue_fee: self.view("QUEUE_FEE", &[]).await?.wei()?,
+            queue_window: self.view("QUEUE_WINDOW", &[]).await?.uint()?,
             prove_window: self.view("PROVE_WINDOW", &[]).await?.uint()?,
             exclusive_window: self.view("EXCLUSIVE_WINDOW", &[]).await?.uint()?,
             kernel: word(self.view("KERNEL", &[]).await?.bytes32()?)?,
@@ -222,6 +225,15 @@ impl<'a> Rollup<'a> {
     pub async fn root(&self, batch: u64) -> Result<Option<Word>, L1Error> {
         let root = self.view("roots", &[abi::uint(batch)]).await?.bytes32()?;
         (root != [0; 32]).then(|| word(root)).transpose()
+    }
+
+    /// When an entry was queued; `None` if there is none with this number.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn queued_at(&self, entry: u64) -> Result<Option<u64>, L1Error> {
+        let time = self.view("queuedAt", &[abi::uint(entry)]).await?.uint()?;
+        Ok((time > 0).then_some(time))
     }
 
     /// Wei that the contract owes to an address.

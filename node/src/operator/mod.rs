@@ -5,6 +5,7 @@ pub mod chain;
 pub mod fate;
 pub mod feed;
 pub mod journal;
+pub mod neglect;
 mod outside;
 pub mod process;
 pub mod prover;

@@ -34,7 +34,7 @@ pub async fn bring(l1: &dyn L1, staking: &Staking<'_>, clock: &Clock, head: &Blo
 ///
 /// # Errors
 /// When L1 does not answer.
-async fn first_block(l1: &dyn L1, time: u64, head: &Block) -> Result<Option<u64>, L1Error> {
+pub(super) async fn first_block(l1: &dyn L1, time: u64, head: &Block) -> Result<Option<u64>, L1Error> {
     if head.timestamp < time || head.number == 0 {
         return Ok(None);
     }

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 
 use super::chain::{Adopted, Commit, Garbage};
 use super::journal::{Journal, JournalError};
+use super::neglect::{self, NeglectWatch};
 use super::prover::{Policy, Prover};
 use super::proving::ProvingError;
 use super::seeds;
@@ -174,6 +175,8 @@ enum Help {
     Prune(u64),
     /// Bringing the seed of the epoch behind this one.
     Seed(u64),
+    /// Showing that a slot's leader neglected the queue.
+    Neglect(u64),
 }
 
 /// Settles one rollup's batches.
@@ -199,6 +202,7 @@ pub struct Settler {
     again: Vec<Evidence>,
     /// The epoch whose successor's seed is on L1.
     seeded: Option<u64>,
+    neglect: NeglectWatch,
     /// Since when there is something to do that all validators may do.
     waiting_since: HashMap<Help, Instant>,
 }
@@ -259,6 +263,7 @@ impl Settler {
             judged: None,
             again: Vec::new(),
             seeded: None,
+            neglect: NeglectWatch::default(),
             waiting_since: HashMap::new(),
         })
     }
@@ -352,6 +357,7 @@ impl Settler {
             self.seeded = None;
             self.again.extend(std::mem::take(&mut self.reported).into_values());
             self.judged = None;
+            self.neglect = NeglectWatch::default();
         }
         let head = self.l1.block(look.head).await?;
         let head = head.ok_or_else(|| L1Error::History(format!("block {} is gone while it is read", look.head)))?;
@@ -382,6 +388,7 @@ impl Settler {
         if self.duties.keeps_order {
             self.report().await?;
             self.judge_commits(&progress).await?;
+            self.show_neglect(&progress, &head).await?;
             self.bring_seed(&head).await?;
         }
         Ok((false, progress))
@@ -678,6 +685,30 @@ impl Settler {
             self.judged = Some(number);
         }
         self.judged = Some(progress.committed);
+        Ok(())
+    }
+
+    /// Shows L1 a leader that let its slot pass although an entry of the queue was due, if there is one.
+    async fn show_neglect(&mut self, progress: &Progress, head: &crate::l1::Block) -> Result<(), SettleError> {
+        let clock = *lock(&self.turns).clock();
+        let l1 = self.l1.clone();
+        let contract = Rollup::new(&*l1, self.rollup.contract);
+        let staking = Staking::new(&*l1, self.constants.staking);
+        let window = self.constants.queue_window;
+        let looking = self.neglect.look(&contract, &staking, &clock, window, progress, head);
+        let Some(found) = looking.await? else {
+            return Ok(());
+        };
+        let (me, now) = (l1.sender(), clock.slot_at(head.timestamp));
+        // What is slashed is burned but for a part: nobody shows its own.
+        if found.leader != me {
+            if !self.my_turn_to_help(Help::Neglect(found.slot), me, now) {
+                return Ok(());
+            }
+            neglect::show(&*l1, &staking, &clock, head, &found).await?;
+        }
+        self.waiting_since.remove(&Help::Neglect(found.slot));
+        self.neglect.done();
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Validators on a real L1: seeds from its own blocks, evidence that it checks, the commands.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonrpsee::core::client::ClientT;
@@ -10,17 +12,26 @@ use serde_json::{Value, json};
 use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
 use starling_node::l1::deploy::{Deployment, Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
-use starling_node::l1::rollup::Rollup;
+use starling_node::l1::rollup::{Event, Rollup};
 use starling_node::l1::staking::Staking;
 use starling_node::l1::{Block, L1, L1Error};
+use starling_node::mempool::{Limits, Mempool};
+use starling_node::operator::journal::Journal;
+use starling_node::operator::neglect::{self, Judgement, Neglect};
+use starling_node::operator::prover::Policy;
 use starling_node::operator::seeds;
+use starling_node::operator::sequencer::{Sealing, Sequencer};
+use starling_node::operator::settler::{Duties, Settler, Status, shared};
+use starling_node::store::{self, Backend};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::block_header::{BlockEnd, BlockHeader, headers};
 use starling_rollup::chain::GENESIS;
+use starling_rollup::data::BatchData;
 use starling_rollup::keyfile::{Cost, KeyFile};
 use starling_rollup::l1_key::L1Key;
 use starling_rollup::schedule::{Clock, seed};
 use starling_rollup::transaction::RollupId;
+use tokio::sync::watch;
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
 const COLD: L1Address = L1Address([0xc0; 20]);
@@ -341,6 +352,130 @@ async fn a_leader_that_looks_away_from_the_queue_pays() {
         staking.report_neglect(slot, 1, early, late).await,
         "Staking__NotReportable",
     );
+}
+
+/// A settler that keeps order, and neither builds nor proves.
+async fn keeper(ground: &Ground, key: usize, folder: &Path) -> Settler {
+    let settings = Settings {
+        poll: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    let l1 = EthersL1::connect(ground.chain.url(), Some(CHAIN_ID), Some(ground.key(key)), settings);
+    let store = store::open(folder, Backend::Redb, &store::Options::default()).unwrap();
+    let journal = Journal::open(Arc::from(store), ground.id()).unwrap();
+    let fees = Address::from_word(Default::default());
+    let pool = Mempool::new(Limits::default());
+    let sealing = Sealing {
+        operations: 64,
+        age: Duration::from_secs(1),
+    };
+    let sequencer = Sequencer::recover(journal.clone(), sealing, fees, pool).unwrap();
+    let (status, _) = watch::channel(Status::default());
+    let block = ground.deployment.block;
+    let l1 = Arc::new(l1.await.unwrap());
+    let made = Settler::new(l1, ground.id(), block, 0, journal, shared(sequencer), status);
+    let mut settler = made.await.unwrap();
+    let duties = Duties {
+        keeps_order: true,
+        ..Duties::default()
+    };
+    let policy = Policy {
+        enabled: false,
+        ..Policy::default()
+    };
+    settler.take_on(duties, policy);
+    settler
+}
+
+/// Looks at L1 until the validator's stake is what it should be, or nothing can change any more.
+async fn steps(ground: &Ground, settler: &mut Settler, stake: u128) {
+    for _ in 0..400 {
+        settler.step().await.unwrap();
+        if ground.stake().await.0 == stake {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the stake is {}, not {stake}", ground.stake().await.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_show_a_leader_that_looks_away_from_the_queue() {
+    let ground = Ground::registered().await;
+    let (staking, rollup) = (ground.staking(), ground.rollup());
+    let constants = rollup.constants().await.unwrap();
+    let window = constants.queue_window;
+    let judged = async |slot| {
+        let progress = rollup.progress().await.unwrap();
+        let judged = neglect::judge(&rollup, &staking, &ground.clock, window, &progress, slot);
+        judged.await.unwrap()
+    };
+    let address = Address::from_word(Default::default());
+    rollup.deposit(&address, 5, constants.queue_fee).await.unwrap();
+    let due = ground.operator.head().await.unwrap().timestamp + window;
+    let slot = (ground.clock.slot_at(due) + 2).max(3 * ground.clock.slots + 1);
+    let start = ground.clock.slot_start(slot);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // The guilty one keeps order, too: it does not show itself.
+    let mut own = keeper(&ground, 0, folders[0].path()).await;
+    let mut other = keeper(&ground, 2, folders[1].path()).await;
+    // Two blocks in the slot, none in the one before it: who has no block has no chance.
+    for time in [start, start + 1] {
+        ground.mine_at(time).await;
+    }
+    ground.mine_at(ground.clock.slot_start(slot + 1)).await;
+    // The entry was not due when the slot at its deadline began; before the stake counted, nobody led.
+    assert_eq!(judged(ground.clock.slot_at(due)).await, Judgement::Served);
+    let guilty = Neglect {
+        slot,
+        leader: ground.operator.sender(),
+        batch: 1,
+    };
+    assert_eq!(judged(slot).await, Judgement::Neglected(guilty));
+    for _ in 0..20 {
+        own.step().await.unwrap();
+    }
+    assert_eq!(ground.stake().await, (20 * ETHER, false));
+    steps(&ground, &mut other, 20 * ETHER - ETHER / 10).await;
+    // Once: what is shown is shown.
+    for _ in 0..20 {
+        other.step().await.unwrap();
+    }
+    assert_eq!(ground.stake().await, (20 * ETHER - ETHER / 10, false));
+
+    // A leader that commits serves the queue, whatever comes after; and in the slots behind its batch nobody knows whether there was
+    // anything to build on before that is proven.
+    let head = ground.operator.head().await.unwrap();
+    let events = rollup.events(ground.deployment.block, head.number).await.unwrap();
+    let queued = events.into_iter().find_map(|(_, event)| match event {
+        Event::Enqueued { entry, .. } => Some(entry),
+        _ => None,
+    });
+    let data = BatchData {
+        fee_account: 0,
+        entries: vec![(queued.unwrap(), 5)],
+        records: Vec::new(),
+    };
+    let words = data.to_words();
+    let blocks = [BlockEnd {
+        end: words.len() as u16,
+        state: [1; 32],
+    }];
+    let served = ground.clock.slot_at(head.timestamp) + 2;
+    let time = ground.clock.slot_start(served);
+    ground.ask("evm_setNextBlockTimestamp", &[json!(time)]).await;
+    rollup
+        .commit(&GENESIS, served, &blocks, &words, constants.bond)
+        .await
+        .unwrap();
+    rollup.deposit(&address, 5, constants.queue_fee).await.unwrap();
+    let due = ground.operator.head().await.unwrap().timestamp + window;
+    let behind = ground.clock.slot_at(due) + 2;
+    ground.mine_at(ground.clock.slot_start(behind + 1)).await;
+    assert_eq!(judged(served).await, Judgement::Served);
+    assert_eq!(judged(behind).await, Judgement::Open);
+    // What it did before stays.
+    assert_eq!(judged(slot).await, Judgement::Neglected(guilty));
 }
 
 // COMMANDS

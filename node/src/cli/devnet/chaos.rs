@@ -1,11 +1,10 @@
 //! Chaos in order: clients, faults, the judge.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use starling_rollup::address::L1Address;
-use starling_rollup::schedule::EPOCHS_AHEAD;
 use tokio::time::{sleep, timeout};
 
 use super::faults::{Fault, Faults};
@@ -13,18 +12,9 @@ use super::judge::{self, Case, Settled};
 use super::net::Net;
 use super::table;
 use super::traffic::Traffic;
-use super::wait::until;
 use super::{DevnetArgs, GOES_ON, session};
 use crate::cli::CliError;
 use crate::cli::user::rejected;
-use crate::rpc::ApiClient;
-
-/// What is left of the quiet when the validators' first set is in the draw, for L1 to have what was sealed before. Until then there are no
-/// leaders, and L1 takes a batch a slot.
-const QUIET: Duration = Duration::from_secs(6);
-
-/// How much longer that may take.
-const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// The time over which the transfers are spread: about that of the faults.
 const TRAFFIC: Duration = Duration::from_secs(240);
@@ -65,15 +55,7 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     traffic.start();
     net.screen.done("the clients pay each other");
     net.screen.now("all is quiet");
-    let clock = net.staking().constants().await.map_err(rejected)?.clock;
-    let start = Duration::from_secs(clock.epoch_start(EPOCHS_AHEAD));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    sleep(start.saturating_sub(now) + QUIET).await;
-    until("L1 has what the nodes have sealed", CATCH_UP, async || {
-        let status = net.full().rpc.status().await.ok()?;
-        (status.sealed <= status.committed + 2).then_some(())
-    })
-    .await?;
+    net.wait_for_leaders().await?;
     traffic.end_quiet();
 
     let mut story = Story::default();

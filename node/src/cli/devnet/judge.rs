@@ -270,7 +270,7 @@ pub(super) fn judge(net: &Net, case: &Case<'_>) -> Verdict {
 }
 
 /// The value that `percent` hundredths of a sorted list do not exceed.
-fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
+pub(super) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
 }

@@ -3,7 +3,7 @@
 //!
 //! In reading order: [net] starts L1, contracts, validators and nodes ([node], [process]), whose lines may be cut ([switchboard]);
 //! [session] is the main job, [table] and [screen] what a person sees meanwhile. Of chaos, [traffic] is the clients, [faults] what
-//! is done to the nodes, [judge] what L1's data says of it in the end.
+//! is done to the nodes, [judge] what L1's data says of it in the end. [load] measures.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use net::Net;
 mod chaos;
 mod faults;
 mod judge;
+mod load;
 mod net;
 mod node;
 mod process;
@@ -37,6 +38,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   starling devnet --transfers 64 --exit --json
   starling devnet --operators 4 --l1-port 8545 --rpc-port 8645 --folder devnet
   starling devnet --operators 4 --transfers 200 --chaos --exit --json
+  starling devnet --operators 4 --transfers 200 --load 30 --json
 With more than one operator a prover, a full node and a light node run too; their JSON-RPC ports follow --rpc-port in that order.
 Exit code: 0 if all is as it should be, 1 if it is not, 2 if it cannot be tried.";
 
@@ -57,6 +59,10 @@ pub(crate) struct DevnetArgs {
     /// Kill a leader, cut an operator off, sign a second header, leave a commit unproven, reorganise L1; then judge by L1's data.
     #[arg(long)]
     chaos: bool,
+    /// Measure instead: how soon each of the transfers is soft, how many a second are when all users send what the operators take for
+    /// so many seconds, what a light node takes. Prints JSON and ends.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "chaos")]
+    load: Option<u64>,
     /// End when all is settled, instead of running on.
     #[arg(long)]
     exit: bool,
@@ -90,6 +96,9 @@ pub(crate) fn run(args: &DevnetArgs) -> Result<(), CliError> {
         return unusable(
             "--chaos needs --operators 4 at least: one is killed, one is slashed, and the others go on".to_owned(),
         );
+    }
+    if args.load.is_some() && args.operators < 2 {
+        return unusable("--load needs --operators 2 at least: a full node sees what they confirm".to_owned());
     }
     let done = AtomicBool::new(false);
     runtime()?.block_on(async {
@@ -129,6 +138,9 @@ async fn in_folder(args: &DevnetArgs, folder: &Path, done: &AtomicBool) -> Resul
     net.start(args).await?;
     if args.chaos {
         return chaos::run(args, &net).await;
+    }
+    if let Some(seconds) = args.load {
+        return load::run(args, &net, seconds).await;
     }
     let main_job = async {
         let outcome = session::run(args, &net).await?;

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee::core::params::ArrayParams;
@@ -10,10 +10,13 @@ use jsonrpsee_http_client::HttpClient;
 use serde_json::{Value, json};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::l1_key::L1Key;
+use starling_rollup::schedule::EPOCHS_AHEAD;
 use starling_rollup::transaction::RollupId;
 use starling_vm::schnorr::SecretKey;
+use tokio::time::sleep;
 
 use super::DevnetArgs;
+use super::load;
 use super::node::{Common, Node, Own, Role};
 use super::screen::Screen;
 use super::switchboard::{L1_END, Switchboard};
@@ -28,6 +31,8 @@ use crate::l1::deploy::{Deployment, Parameters, deploy};
 use crate::l1::ethers::{EthersL1, Settings};
 use crate::l1::rollup::Rollup;
 use crate::l1::staking::Staking;
+use crate::operator::settler::BACKLOG;
+use crate::rpc::ApiClient;
 
 /// Users, each with an L1 account of the development chain.
 pub(super) const USERS: usize = 8;
@@ -35,6 +40,12 @@ pub(super) const USERS: usize = 8;
 pub(super) const DEPOSIT: u64 = 500_000_000;
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Time from the first epoch with leaders on for L1 to have what was sealed before: until then it takes a batch a slot.
+const QUIET: Duration = Duration::from_secs(6);
+
+/// How much longer that may take.
+const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// Wei that every key of ours has on L1 at first: a thousand ETH.
 const FUNDS: &str = "0x3635c9adc5dea00000";
@@ -271,6 +282,7 @@ impl Net {
         let common = Common {
             deployment: &self.deployment,
             operations: args.batch,
+            backlog: args.load.map_or(BACKLOG, |_| load::BACKLOG),
             lock: self.folder.join("prover.lock"),
         };
         let port = self
@@ -323,6 +335,20 @@ impl Net {
         Ok(())
     }
 
+    /// A light node beside the first one; it does not run yet.
+    pub(super) fn another_light(&self) -> Result<Node, CliError> {
+        let [p2p_port, rpc_port] = free_ports(2)?[..] else {
+            return Err(CliError::Unusable("no free ports".to_owned()));
+        };
+        Node::new(
+            &self.folder,
+            "light-2".to_owned(),
+            Role::Light,
+            None,
+            [p2p_port, rpc_port],
+        )
+    }
+
     /// Whom a node dials: those before it, so that each pair has one line.
     async fn peers_of(&self, number: usize, through: bool) -> Result<Vec<String>, CliError> {
         let mut peers = Vec::new();
@@ -336,7 +362,8 @@ impl Net {
         Ok(peers)
     }
 
-    async fn start_light(&self, light: &Node) -> Result<(), CliError> {
+    /// Starts a light node that asks all others, and waits until it listens.
+    pub(super) async fn start_light(&self, light: &Node) -> Result<(), CliError> {
         let rollup = self.deployment.rollup.to_string();
         let listen = format!("127.0.0.1:{}", light.rpc_port);
         let peers: Vec<String> = self
@@ -411,6 +438,19 @@ impl Net {
         let contract = Rollup::new(&l1, self.rollup.contract);
         contract.deposit(&account.address(), 1, fee).await.map_err(rejected)?;
         Ok(())
+    }
+
+    /// Waits until the validators' first set is in the draw, and L1 has what was sealed before.
+    pub(super) async fn wait_for_leaders(&self) -> Result<(), CliError> {
+        let clock = self.staking().constants().await.map_err(rejected)?.clock;
+        let start = Duration::from_secs(clock.epoch_start(EPOCHS_AHEAD));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        sleep(start.saturating_sub(now) + QUIET).await;
+        until("L1 has what the nodes have sealed", CATCH_UP, async || {
+            let status = self.full().rpc.status().await.ok()?;
+            (status.sealed <= status.committed + 2).then_some(())
+        })
+        .await
     }
 
     /// Waits until each user's node knows its account; the indices.

@@ -46,6 +46,8 @@ pub(super) struct Common<'a> {
     pub(super) deployment: &'a Deployment,
     /// Operations that fill a batch.
     pub(super) operations: usize,
+    /// Operations that may wait for a proof.
+    pub(super) backlog: usize,
     /// The lock that the machine's provers share.
     pub(super) lock: PathBuf,
 }
@@ -143,13 +145,14 @@ impl Node {
             "role = \"{role}\"\ndata = \"data\"\nstore = \"sled\"\n\n\
              [l1]\nurl = \"{}\"\nchain_id = {CHAIN_ID}\n{key}confirmations = 1\npoll_ms = 250\npatience_s = 6\n\n\
              [rollup]\naddress = \"{}\"\ndeployed = {}\n\n\
-             [sequencer]\noperations = {}\nage_ms = 3000\nblock_ms = 400\nfee_address = \"{fee_address}\"\n\n\
+             [sequencer]\noperations = {}\nage_ms = 3000\nblock_ms = 400\nbacklog = {}\nfee_address = \"{fee_address}\"\n\n\
              [prover]\nenabled = {}\nlock = \"{}\"\npatience_s = 15\n\n\
              [rpc]\nlisten = \"127.0.0.1:{}\"\n",
             own.l1_url,
             common.deployment.rollup,
             common.deployment.block,
             common.operations,
+            common.backlog,
             own.proves,
             common.lock.display(),
             self.rpc_port,
@@ -191,6 +194,11 @@ impl Node {
         if let Some(process) = lock(&self.process).take() {
             process.kill();
         }
+    }
+
+    /// The most memory that its process has had, in bytes; `None` if it does not run, or the system does not tell.
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        lock(&self.process).as_ref()?.peak_memory()
     }
 
     /// Whether it runs.

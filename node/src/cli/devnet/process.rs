@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::cli::CliError;
 use crate::cli::user::unusable;
+use crate::operator::proving::peak_memory_of;
 
 /// How long a node may take until it listens.
 const START: Duration = Duration::from_secs(60);
@@ -69,6 +70,11 @@ impl Process {
     /// Whether it has ended by itself.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// The most memory that it has had, in bytes; `None` where the system does not tell.
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        peak_memory_of(&self.0.id().to_string())
     }
 
     /// `kill -9`.

@@ -17,7 +17,7 @@ use super::wait::join_all;
 use crate::rpc::{ApiClient, Stage};
 
 /// The fee of a transfer, in gwei.
-const FEE: u64 = 10;
+pub(super) const FEE: u64 = 10;
 
 /// Time between two looks at a transfer that is not soft yet.
 const QUICK: Duration = Duration::from_millis(30);
@@ -146,6 +146,14 @@ impl Traffic {
     /// Whether all has been sent that will be.
     pub(super) fn is_over(&self) -> bool {
         self.ended.load(Relaxed) == USERS
+    }
+
+    /// Whether all that was acknowledged is proven, as the nodes tell.
+    pub(super) fn all_proven(&self) -> bool {
+        let receipts = lock(&self.receipts);
+        receipts
+            .iter()
+            .all(|receipt| receipt.stages.get(&receipt.node) == Some(&Stage::Proven))
     }
 
     pub(super) fn receipts(&self) -> Vec<Receipt> {
