@@ -4,7 +4,7 @@
 //! what finds no place waits in the network's bounded queues. A message is accepted if every honest node accepts it, rejected if no
 //! honest node sends it, and ignored otherwise.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -30,7 +30,7 @@ use crate::gossip::{Evidence, ProofNotice};
 use crate::mempool::PoolError;
 use crate::operator::chain::{ReceiveError, Received};
 use crate::operator::journal::{Journal, StoredProof};
-use crate::operator::sequencer::{SharedSequencer, SubmitError};
+use crate::operator::sequencer::{Sequencer, SharedSequencer, SubmitError};
 use crate::operator::settler::Status;
 use crate::operator::turns::{SharedTurns, lock};
 use crate::serve::{points, proof_of};
@@ -38,7 +38,7 @@ use crate::serve::{points, proof_of};
 /// Signature checks at once: as many as there are cores is enough, and a few wait in line.
 const CHECKS: usize = 4;
 
-/// Transactions that came before the one that their sender's nonce needs.
+/// Transactions that came before the one that their sender's nonce needs, or before a block that makes room for them.
 const EARLY: usize = 4_096;
 
 /// How far ahead of its sender's nonce one of those may be. Without a bound one account could have any number of transactions passed
@@ -47,6 +47,9 @@ const EARLY_AHEAD: u32 = 64;
 
 /// How long those wait.
 const EARLY_TIME: Duration = Duration::from_secs(10);
+
+/// Time between two looks at them: blocks come and go meanwhile.
+const EARLY_LOOK: Duration = Duration::from_millis(200);
 
 /// Time between two rounds in which accepted transactions that no block has are passed on again.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -121,10 +124,12 @@ struct Shared {
     blocks: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Verified transactions whose sender's nonce has not come so far.
+/// Verified transactions whose sender's nonce has not come so far, or that has as many in the pool as it may: who passed them on is a
+/// block ahead of this node.
 #[derive(Default)]
 struct Early {
-    waiting: HashMap<(u32, u32), SignedTransaction>,
+    /// By sender and nonce.
+    waiting: BTreeMap<(u32, u32), SignedTransaction>,
     order: VecDeque<(Instant, (u32, u32))>,
 }
 
@@ -142,9 +147,23 @@ impl Early {
         }
     }
 
-    fn take(&mut self, from: u32, nonce: u32) -> Option<SignedTransaction> {
-        self.waiting.remove(&(from, nonce))
+    fn get(&self, from: u32, nonce: u32) -> Option<SignedTransaction> {
+        self.waiting.get(&(from, nonce)).cloned()
     }
+
+    fn remove(&mut self, from: u32, nonce: u32) {
+        self.waiting.remove(&(from, nonce));
+    }
+
+    fn senders(&self) -> BTreeSet<u32> {
+        self.waiting.keys().map(|(from, _)| *from).collect()
+    }
+}
+
+/// Whether a nonce is not too far ahead of its sender's.
+fn is_near(sequencer: &Sequencer, from: u32, nonce: u32) -> bool {
+    let found = sequencer.soft_account(from);
+    found.is_some_and(|(_, next)| nonce >= next && nonce - next <= EARLY_AHEAD)
 }
 
 /// Which round of passing on again it is, over restarts too.
@@ -181,6 +200,8 @@ pub async fn run(parts: Parts) {
     };
     let mut again = interval(AGAIN);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut early = interval(EARLY_LOOK);
+    early.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heads = interval(Duration::from_secs(1));
     heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -194,6 +215,7 @@ pub async fn run(parts: Parts) {
                 let status = status.borrow_and_update().clone();
                 shared.tell_heads(&status).await;
             }
+            _ = early.tick() => shared.follow_blocks().await,
             _ = again.tick() => {
                 let shared = shared.clone();
                 tokio::spawn(async move { shared.send_again().await });
@@ -255,11 +277,19 @@ impl Shared {
     // ============================================================================================================
 
     async fn judge_transaction(&self, signed: SignedTransaction) -> Verdict {
-        let early = match self.sequencer.lock().await.check(&signed) {
-            Ok(_) => false,
-            // It may be that only the order is wrong.
-            Err(SubmitError::Pool(PoolError::NonceGap { found, next, .. })) if found - next <= EARLY_AHEAD => true,
-            Err(_) => return Verdict::Ignore,
+        let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
+        let early = {
+            let sequencer = self.sequencer.lock().await;
+            match sequencer.check(&signed) {
+                Ok(_) => false,
+                // It may be that only the order is wrong, or that a block has not come here which makes room.
+                Err(SubmitError::Pool(PoolError::NonceGap { .. } | PoolError::TooMany { .. }))
+                    if is_near(&sequencer, from, nonce) =>
+                {
+                    true
+                }
+                Err(_) => return Verdict::Ignore,
+            }
         };
         let word = self.rollup.word();
         let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
@@ -272,22 +302,37 @@ impl Shared {
             self.early.lock().await.push(signed);
             return Verdict::Accept;
         }
-        let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
         if self.sequencer.lock().await.hear(signed).is_err() {
             return Verdict::Ignore;
         }
-        self.follow_up(from, nonce).await;
+        self.follow_up(from, nonce.checked_add(1)).await;
         Verdict::Accept
     }
 
-    /// Takes the transactions that waited for this one.
-    async fn follow_up(&self, from: u32, nonce: u32) {
-        let mut next = nonce.checked_add(1);
-        while let Some(nonce) = next
-            && let Some(signed) = self.early.lock().await.take(from, nonce)
-            && self.sequencer.lock().await.hear(signed).is_ok()
-        {
-            next = nonce.checked_add(1);
+    /// Takes a sender's transactions that waited for this nonce.
+    async fn follow_up(&self, from: u32, mut next: Option<u32>) {
+        while let Some(nonce) = next {
+            let Some(signed) = self.early.lock().await.get(from, nonce) else {
+                return;
+            };
+            match self.sequencer.lock().await.hear(signed) {
+                // It waits on.
+                Err(SubmitError::Pool(PoolError::TooMany { .. })) => return,
+                Ok(_) => next = nonce.checked_add(1),
+                Err(_) => next = None,
+            }
+            self.early.lock().await.remove(from, nonce);
+        }
+    }
+
+    /// Takes what waited for blocks that have come.
+    async fn follow_blocks(&self) {
+        let senders = self.early.lock().await.senders();
+        for from in senders {
+            let found = self.sequencer.lock().await.soft_account(from);
+            if let Some((_, next)) = found {
+                self.follow_up(from, Some(next)).await;
+            }
         }
     }
 
@@ -532,7 +577,7 @@ impl Shared {
         let message = match outgoing {
             Outgoing::Transaction(signed) => {
                 let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
-                self.follow_up(from, nonce).await;
+                self.follow_up(from, nonce.checked_add(1)).await;
                 Message::Transaction(signed)
             }
             Outgoing::Block(block) => {

@@ -9,6 +9,7 @@ use starling_rollup::transaction::RollupId;
 
 use super::CliError;
 use super::user::{Password, account_key, l1_client, l1_key, print, rejected, runtime, unusable};
+use crate::cli::out::tell;
 use crate::escape::{Assets, assets, leave};
 use crate::l1::ethers::EthersL1;
 use crate::l1::rollup::{GWEI, Rollup};
@@ -166,7 +167,7 @@ pub(crate) fn escape(args: &EscapeArgs) -> Result<(), CliError> {
         let done = if args.show {
             Vec::new()
         } else {
-            let told = |done: &crate::escape::Done| eprintln!("{}: {} wei", done.what, done.wei);
+            let told = |done: &crate::escape::Done| tell!("{}: {} wei", done.what, done.wei);
             leave(&contract, &found, public, owner, constants.queue_fee, told)
                 .await
                 .map_err(refused)?

@@ -13,6 +13,7 @@ use starling_vm::schnorr::SecretKey;
 
 use super::CliError;
 use super::user::{Password, print, unusable};
+use crate::cli::out::say;
 use crate::l1::abi::from_hex;
 
 const EXAMPLES: &str = "Examples:
@@ -175,7 +176,7 @@ fn from_wallet(args: &FromWalletArgs) -> Result<(), CliError> {
                 "two signatures are needed: give --signature twice".to_owned(),
             ));
         }
-        println!("{}", wallet::request(&rollup, args.number).to_json());
+        say!("{}", wallet::request(&rollup, args.number).to_json());
         return Ok(());
     };
     let bytes = |text: &String| {

@@ -11,6 +11,7 @@ mod key;
 mod light;
 mod node;
 mod onchain;
+mod out;
 mod progress;
 mod stake;
 mod user;
@@ -84,10 +85,11 @@ pub fn run() -> ExitCode {
         Command::Escape(args) => escape::escape(&args),
         Command::Devnet(args) => devnet::run(&args),
     };
+    let result = result.and_then(|()| out::failed().map_or(Ok(()), |reason| Err(CliError::Unusable(reason))));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            out::tell!("error: {error}");
             ExitCode::from(match error {
                 CliError::Rejected(_) => REJECTED,
                 CliError::Unusable(_) => UNUSABLE,

@@ -10,6 +10,7 @@ use starling_rollup::transaction::RollupId;
 
 use super::CliError;
 use super::user::{Password, l1_client, print, rejected, runtime, unusable};
+use crate::cli::out::say;
 use crate::config::{Config, NodeRole};
 use crate::l1::{L1, hex};
 use crate::logging;
@@ -95,7 +96,7 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
         .open(&args.config);
     file.and_then(|mut file| file.write_all(TEMPLATE.as_bytes()))
         .map_err(|error| CliError::Unusable(format!("{} cannot be written: {error}", args.config.display())))?;
-    println!(
+    say!(
         "{} is written: fill in what stands between < and >",
         args.config.display()
     );
@@ -118,9 +119,9 @@ fn run_node(args: &RunArgs) -> Result<(), CliError> {
     };
     let ready = |reach: &Reach| {
         for address in &reach.p2p {
-            println!("peer address {address}");
+            say!("peer address {address}");
         }
-        println!("listening on http://{}", reach.rpc);
+        say!("listening on http://{}", reach.rpc);
     };
     let password = password.as_deref();
     runtime()?

@@ -1,7 +1,6 @@
 //! What commands of users share: keys, passwords, connections.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +11,7 @@ use starling_rollup::l1_key::L1Key;
 use starling_vm::schnorr::SecretKey;
 
 use super::CliError;
+use super::out::say;
 use crate::l1::ethers::{EthersL1, Settings};
 
 /// Where passwords come from.
@@ -82,6 +82,5 @@ pub(crate) fn rejected(error: impl ToString) -> CliError {
 /// Prints one JSON object, or lines for people.
 pub(crate) fn print(json: bool, value: &serde_json::Value, lines: impl FnOnce() -> String) {
     let text = if json { value.to_string() } else { lines() };
-    // Somebody who closes the pipe has seen enough.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    say!("{text}");
 }

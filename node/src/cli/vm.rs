@@ -20,6 +20,7 @@ use super::CliError;
 use super::io::{IoArgs, json_elements, parse_hash, read_bytes, read_program, show_elements, show_hash};
 use super::onchain::{OnchainArgs, verify_onchain};
 use super::progress::with_progress;
+use crate::cli::out::{self, say};
 
 const RUN_EXAMPLES: &str = "Examples:
   starling vm run vm/examples/fibonacci.sasm --io vm/examples/fibonacci.json
@@ -127,7 +128,7 @@ pub(crate) fn run(command: VmCommand) -> Result<(), CliError> {
         VmCommand::Verify(args) => verify_proof(args),
         VmCommand::Asm(args) => assemble(&args),
         VmCommand::Disasm(args) => {
-            print!("{}", disassemble(&read_program(&args.file)?));
+            out::to_stdout(format_args!("{}", disassemble(&read_program(&args.file)?)));
             Ok(())
         }
     }
@@ -164,11 +165,11 @@ fn run_program(args: RunArgs) -> Result<(), CliError> {
             "advice_left": outcome.advice_left,
             "seconds": seconds,
         });
-        println!("{report}");
+        say!("{report}");
     } else {
-        println!("program  {hash}");
-        println!("outputs  {}", show_elements(&outcome.outputs));
-        println!("cycles   {}", outcome.cycles);
+        say!("program  {hash}");
+        say!("outputs  {}", show_elements(&outcome.outputs));
+        say!("cycles   {}", outcome.cycles);
     }
     check_outputs(io.outputs.as_deref(), &outcome.outputs)
 }
@@ -223,13 +224,13 @@ fn prove_program(args: ProveArgs) -> Result<(), CliError> {
             "proven_bits": security.proven,
             "conjectured_bits": security.conjectured,
         });
-        println!("{report}");
+        say!("{report}");
     } else {
-        println!("program  {hash}");
-        println!("outputs  {}", show_elements(&proven.statement.outputs));
-        println!("cycles   {}", proven.cycles);
+        say!("program  {hash}");
+        say!("outputs  {}", show_elements(&proven.statement.outputs));
+        say!("cycles   {}", proven.cycles);
         let rows = &proven.rows;
-        println!(
+        say!(
             "rows     cpu {}, memory {}, range {}, hash {}, bitwise {}, signature {}; trace 2^{}",
             rows.cpu,
             rows.memory,
@@ -239,12 +240,12 @@ fn prove_program(args: ProveArgs) -> Result<(), CliError> {
             rows.signature,
             proven.trace_length.ilog2()
         );
-        println!("seconds  {:.3}", proven.trace_seconds + proven.prove_seconds);
+        say!("seconds  {:.3}", proven.trace_seconds + proven.prove_seconds);
         if let Some(memory) = memory {
-            println!("memory   {memory} MB at most");
+            say!("memory   {memory} MB at most");
         }
-        println!("proof    {} bytes in {}", proven.bytes.len(), args.out.display());
-        println!("preset   {}", security_line(args.preset, &security));
+        say!("proof    {} bytes in {}", proven.bytes.len(), args.out.display());
+        say!("preset   {}", security_line(args.preset, &security));
     }
     Ok(())
 }
@@ -278,7 +279,7 @@ fn verify_proof(args: VerifyArgs) -> Result<(), CliError> {
         Err(error) => {
             if args.json {
                 report["reason"] = json!(error.to_string());
-                println!("{report}");
+                say!("{report}");
             }
             // The transcript decides where the proof is opened: after any change of a byte or of a public word, the
             // first check that fails says little about what was changed.
@@ -308,12 +309,12 @@ fn verify_proof(args: VerifyArgs) -> Result<(), CliError> {
         report["proven_bits"] = json!(verified.security.proven);
         report["conjectured_bits"] = json!(verified.security.conjectured);
         report["trace_length"] = json!(1u64 << verified.log_length);
-        println!("{report}");
+        say!("{report}");
     } else {
-        println!("accepted in {:.1} ms", seconds * 1e3);
-        println!("preset   {}", security_line(verified.preset, &verified.security));
+        say!("accepted in {:.1} ms", seconds * 1e3);
+        say!("preset   {}", security_line(verified.preset, &verified.security));
         if let Some(onchain) = &onchain {
-            println!("{onchain}");
+            say!("{onchain}");
         }
     }
     Ok(())
@@ -327,13 +328,13 @@ fn assemble(args: &AsmArgs) -> Result<(), CliError> {
     }
     let (hash, count) = (show_hash(&program.hash()), program.instructions().len());
     if args.json {
-        println!(
+        say!(
             "{}",
             json!({ "program_hash": hash, "instructions": count, "bytes": bytes.len() })
         );
     } else {
-        println!("program       {hash}");
-        println!("instructions  {count}");
+        say!("program       {hash}");
+        say!("instructions  {count}");
     }
     Ok(())
 }

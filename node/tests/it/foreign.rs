@@ -117,10 +117,25 @@ async fn a_transaction_from_js_libp2p_is_proven_and_forged_ones_cost_the_peer_it
         .await;
     // The leader's blocks came to js as well.
     while js.hear("message").await["topic"] != 1 {}
+    // Of what comes too early as much waits as its sender could have in the pool; what is further ahead is not kept.
+    let ahead = |nonce| transaction(nonce, 1).sign(&word, &cluster.keys[1], cluster.owner);
+    let known = async |nonce| {
+        let id = TransactionId::new(&ahead(nonce).transaction, &word);
+        node.stage(&id.to_string()).await
+    };
+    for nonce in [90, 65].into_iter().chain(1..=64) {
+        js.publish(&ahead(nonce)).await;
+    }
+    cluster
+        .until("what waited for the others is in a block", &[&node], async || {
+            known(65).await >= Stage::Soft
+        })
+        .await;
+    assert_eq!(known(90).await, Stage::Unknown);
     // Another's signature under it: refused, and the peer that keeps sending such things is disconnected.
     for amount in 0..8u64 {
-        let mut forged = transaction(1, amount).sign(&word, &cluster.keys[1], cluster.owner);
-        forged.signature = transaction(1, amount + 100)
+        let mut forged = transaction(66, amount).sign(&word, &cluster.keys[1], cluster.owner);
+        forged.signature = transaction(66, amount + 100)
             .sign(&word, &cluster.keys[1], cluster.owner)
             .signature;
         let order = json!({ "topic": 0, "data": hex(&forged.to_bytes()) });

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const SQUARE: &str = "proc main\n    in r0, 0\n    mul r1, r0, r0\n    out r1, 0\n    halt\nend\n";
 
@@ -246,4 +246,25 @@ fn every_example_proves_and_verifies() {
         );
     }
     assert!(count >= 8, "{count} examples");
+}
+
+/// Who closes the pipe has seen enough; an answer that cannot be written otherwise is not given.
+#[test]
+fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+    let folder = Folder::new("pipes");
+    let file = folder.file("square.sasm", SQUARE);
+    let run = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_starling"));
+        command.args(["vm", "run", &file, "--inputs", "5"]);
+        command.stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = run(writer.into());
+    assert_eq!(String::from_utf8_lossy(&closed.stderr), "");
+    assert_eq!(closed.status.code(), Some(0));
+    let full = run(fs::File::options().write(true).open("/dev/full").unwrap().into());
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(said.starts_with("error: standard output: "), "{said}");
+    assert_eq!(full.status.code(), Some(2));
 }

@@ -14,6 +14,7 @@ use super::table;
 use super::traffic::Traffic;
 use super::{DevnetArgs, GOES_ON, session};
 use crate::cli::CliError;
+use crate::cli::out::say;
 use crate::cli::user::rejected;
 
 /// The time over which the transfers are spread: about that of the faults.
@@ -107,8 +108,8 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     value["wrong"] = json!(verdict.wrong);
     net.screen.clear();
     match args.json {
-        true => println!("{value}"),
-        false => println!("{value:#}"),
+        true => say!("{value}"),
+        false => say!("{value:#}"),
     }
     if let Some(first) = verdict.wrong.first() {
         let more = verdict.wrong.len() - 1;
@@ -119,8 +120,8 @@ async fn story(args: &DevnetArgs, net: &Arc<Net>, traffic: &Arc<Traffic>, indice
     if args.exit {
         return Ok(());
     }
-    println!("{}", net.places());
-    println!("running; end with Ctrl-C");
+    say!("{}", net.places());
+    say!("running; end with Ctrl-C");
     session::go_on(net, &indices, GOES_ON).await
 }
 

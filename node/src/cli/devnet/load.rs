@@ -17,6 +17,7 @@ use super::traffic::{FEE, Traffic};
 use super::wait::{join_all, until};
 use super::{DevnetArgs, table};
 use crate::cli::CliError;
+use crate::cli::out::say;
 use crate::cli::user::{rejected, unusable};
 use crate::rpc::{ApiClient, Stage};
 
@@ -62,8 +63,8 @@ pub(super) async fn run(args: &DevnetArgs, net: &Arc<Net>, seconds: u64) -> Resu
         "light_memory_mb": light as f64 / 1e6,
     });
     match args.json {
-        true => println!("{value}"),
-        false => println!("{value:#}"),
+        true => say!("{value}"),
+        false => say!("{value:#}"),
     }
     Ok(())
 }

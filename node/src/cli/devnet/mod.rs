@@ -15,6 +15,7 @@ use clap::Args;
 
 use super::CliError;
 use super::user::{runtime, unusable};
+use crate::cli::out::say;
 use crate::interrupt::interrupted;
 use net::Net;
 
@@ -155,8 +156,8 @@ async fn in_folder(args: &DevnetArgs, folder: &Path, done: &AtomicBool) -> Resul
             return Ok(());
         }
         done.store(true, Relaxed);
-        println!("{}", net.places());
-        println!("running; end with Ctrl-C");
+        say!("{}", net.places());
+        say!("running; end with Ctrl-C");
         match args.operators {
             1 => std::future::pending().await,
             _ => session::go_on(&net, &outcome.indices, GOES_ON).await,

@@ -2,6 +2,7 @@
 //!
 //! Without a terminal there are lines only: each step, and now and then what the table would say.
 
+use crate::cli::out::tell;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -86,7 +87,7 @@ impl Screen {
         state.now = what;
         match self.is_drawn {
             true => state.draw(None),
-            false => eprintln!("{}", self.stamped(&state.now)),
+            false => tell!("{}", self.stamped(&state.now)),
         }
     }
 
@@ -95,7 +96,7 @@ impl Screen {
         let line = self.stamped(what.as_ref());
         match self.is_drawn {
             true => self.state().draw(Some(&line)),
-            false => eprintln!("{line}"),
+            false => tell!("{line}"),
         }
     }
 
@@ -107,7 +108,7 @@ impl Screen {
             state.draw(None);
         } else if state.summarised.is_none_or(|at| at.elapsed() >= SUMMARIES) {
             state.summarised = Some(Instant::now());
-            eprintln!("{}", self.stamped(summary));
+            tell!("{}", self.stamped(summary));
         }
     }
 

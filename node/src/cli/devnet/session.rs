@@ -14,6 +14,7 @@ use super::net::{Net, PATIENCE, USERS};
 use super::told::{Told, told};
 use crate::cli::CliError;
 use crate::cli::key::random;
+use crate::cli::out::say;
 use crate::cli::user::rejected;
 use crate::client;
 use crate::l1::L1;
@@ -282,15 +283,24 @@ pub(super) fn report(args: &DevnetArgs, outcome: &Outcome) {
             "state_root_l1": outcome.state_root_l1,
             "seconds": outcome.seconds,
         });
-        println!("{value}");
+        say!("{value}");
         return;
     }
-    println!(
+    say!(
         "{:>8} {:>6} {:>9} {:>8} {:>9} {:>11} {:>5} {:>10} {:>10} {:>9}",
-        "batches", "ops", "rows", "prove s", "memory MB", "proof bytes", "bits", "gas commit", "gas prove", "gas / op"
+        "batches",
+        "ops",
+        "rows",
+        "prove s",
+        "memory MB",
+        "proof bytes",
+        "bits",
+        "gas commit",
+        "gas prove",
+        "gas / op"
     );
     for Settled { info, gas_commit } in proofs {
-        println!(
+        say!(
             "{:>8} {:>6} {:>9} {:>8.1} {:>9} {:>11} {:>5} {:>10} {:>10} {:>9}",
             format!("{}-{}", info.first, info.last),
             info.operations,
@@ -304,8 +314,8 @@ pub(super) fn report(args: &DevnetArgs, outcome: &Outcome) {
             (gas_commit + info.prove.gas) / info.operations.max(1) as u64,
         );
     }
-    println!("state root of batch {}: {}", outcome.batches, outcome.state_root);
-    println!(
+    say!("state root of batch {}: {}", outcome.batches, outcome.state_root);
+    say!(
         "the same on L1, where {} verified it: {}",
         settlement::PRESET,
         outcome.state_root_l1
