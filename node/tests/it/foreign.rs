@@ -127,8 +127,8 @@ async fn a_transaction_from_js_libp2p_is_proven_and_forged_ones_cost_the_peer_it
         js.publish(&ahead(nonce)).await;
     }
     cluster
-        .until("what waited for the others is in a block", &[&node], async || {
-            known(65).await >= Stage::Soft
+        .until("what waited for the others is proven", &[&node], async || {
+            known(65).await == Stage::Proven
         })
         .await;
     assert_eq!(known(90).await, Stage::Unknown);
