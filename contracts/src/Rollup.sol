@@ -25,6 +25,8 @@ contract Rollup is Inbox {
 
     /// @notice The parameters contradict each other.
     error Rollup__Parameters();
+    /// @notice A commit is a transaction to the rollup itself, from an account without code.
+    error Rollup__NotDirect(address sender);
     /// @notice It is somebody else's turn to commit.
     error Rollup__NotYourTurn(address sender);
     /// @notice The slot has not begun.
@@ -205,7 +207,8 @@ contract Rollup is Inbox {
     // ============================================================================================
 
     /// @notice Appends a batch: publishes its data and fixes its place. The bond goes to who has it proven, and is lost if
-    /// it is the first that is not by its deadline.
+    /// it is the first that is not by its deadline. The data is the calldata of a transaction to this contract, where anyone
+    /// reads it: in an inner call only a trace shows it, and without it nobody could go on, or leave, after the batch is proven.
     /// @param previous The chain digest that the batch builds on. A commit that is sent twice, or meets another history than
     /// its sender saw, would post a bond on a batch that nobody can prove.
     /// @param slot The slot that its blocks were built for.
@@ -218,6 +221,8 @@ contract Rollup is Inbox {
         payable
         whileRunning
     {
+        // An account with delegated code (EIP-7702) that calls itself is the origin of its inner calls.
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert Rollup__NotDirect(msg.sender);
         if (!STAKING.mayCommit(msg.sender, quietSince)) revert Rollup__NotYourTurn(msg.sender);
         if (slot > STAKING.slotAt(block.timestamp)) revert Rollup__Slot(slot);
         if (msg.value != BOND) revert Rollup__Bond(BOND, msg.value);

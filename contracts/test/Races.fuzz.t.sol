@@ -109,11 +109,11 @@ contract AnyOrderTest is RollupFixture {
         assert(success == expected);
     }
 
-    /// @notice A call with a value by `sender`, which has it from nowhere, and does not keep it.
+    /// @notice A transaction with a value by `sender`, which has it from nowhere, and does not keep it.
     function _callAs(address sender, uint256 value, bytes memory data, bool expected) private {
         uint256 before = sender.balance;
         vm.deal(sender, before + value);
-        vm.prank(sender);
+        vm.prank(sender, sender);
         _call(value, data, expected);
         vm.deal(sender, before);
         if (expected) _held += value;

@@ -69,7 +69,7 @@ abstract contract RacesFixture is RollupFixture {
         (bytes32 previous,,,,,) = rollup.batches(rollup.committed());
         bytes memory data = _data(0, new bytes[](0));
         vm.deal(STRANGER, BOND);
-        vm.prank(STRANGER);
+        vm.prank(STRANGER, STRANGER);
         rollup.commit{ value: BOND }(previous, 0, _blocks(data), data, bytes32(uint256(5)));
     }
 

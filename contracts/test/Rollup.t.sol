@@ -199,7 +199,8 @@ contract RollupCommitTest is RollupFixture {
     function test_OnlyTheOperatorCommitsAndPostsTheBond() external {
         bytes memory data = _data(0, new bytes[](0));
         _commitNothing();
-        vm.deal(address(this), 10 ether);
+        vm.deal(address(0xcafe), 10 ether);
+        vm.prank(address(0xcafe), address(0xcafe));
         vm.expectPartialRevert(Rollup.Rollup__NotYourTurn.selector);
         rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
         vm.deal(OPERATOR, 10 ether);
@@ -275,16 +276,16 @@ contract RollupCommitTest is RollupFixture {
         (bytes32 digest,,,,,) = rollup.batches(1);
         vm.deal(OPERATOR, 10 * BOND);
         // Sent twice: the second meets a history with the first in it.
-        vm.prank(OPERATOR);
+        vm.prank(OPERATOR, OPERATOR);
         vm.expectPartialRevert(Rollup.Rollup__Parent.selector);
         rollup.commit{ value: BOND }(0, 0, _blocks(data), data, 0);
-        vm.prank(OPERATOR);
+        vm.prank(OPERATOR, OPERATOR);
         rollup.commit{ value: BOND }(digest, 0, _blocks(data), data, 0);
     }
 
     function _refusedData(bytes memory data, bytes4 selector) private {
         vm.deal(OPERATOR, BOND);
-        vm.prank(OPERATOR);
+        vm.prank(OPERATOR, OPERATOR);
         vm.expectPartialRevert(selector);
         rollup.commit{ value: BOND }(0, 0, _blocks(data), data, 0);
     }
@@ -503,7 +504,7 @@ contract RollupProveTest is RollupFixture {
         vm.deal(other, BOND);
         bytes memory data = _data(0, new bytes[](0));
         (head,,,,,) = rollup.batches(1);
-        vm.prank(other);
+        vm.prank(other, other);
         rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
         // One payee cannot be both committers while both are alone.
         _learn(rollup.statement(0, 2, ROOT, other));

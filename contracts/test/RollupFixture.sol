@@ -13,6 +13,7 @@ interface Cheats {
     function deal(address account, uint256 amount) external;
     function store(address account, bytes32 slot, bytes32 value) external;
     function prank(address sender) external;
+    function prank(address sender, address origin) external;
     function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata reason) external;
     function expectEmit() external;
@@ -26,6 +27,7 @@ interface Cheats {
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function recordLogs() external;
     function getNonce(address account) external view returns (uint64);
+    function signAndAttachDelegation(address implementation, uint256 key) external;
     function computeCreateAddress(address deployer, uint256 nonce) external view returns (address);
 }
 
@@ -169,10 +171,10 @@ abstract contract RollupFixture {
         (list[0], list[1]) = (a, b);
     }
 
-    /// @notice The next call is the operator's, who builds on [head].
+    /// @notice The next call is a transaction of the operator's, who builds on [head].
     function _asOperator() internal {
         (head,,,,,) = rollup.batches(rollup.committed());
-        vm.prank(OPERATOR);
+        vm.prank(OPERATOR, OPERATOR);
     }
 
     function _commit(uint256 entries, bytes[] memory operations) internal {

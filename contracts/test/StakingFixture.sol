@@ -194,7 +194,7 @@ abstract contract StakingFixture is RollupFixture {
         (bytes32 previous,,,,,) = rollup.batches(batch - 1);
         (bytes memory data, bytes memory blocks) = _form(batch, slot, entries, count);
         vm.deal(sender, sender.balance + BOND);
-        vm.prank(sender);
+        vm.prank(sender, sender);
         rollup.commit{ value: BOND }(previous, slot, blocks, data, bytes32(uint256(5)));
     }
 
@@ -205,7 +205,7 @@ abstract contract StakingFixture is RollupFixture {
         (bytes32 previous,,,,,) = rollup.batches(batch - 1);
         (bytes memory data, bytes memory blocks) = _form(batch, slot, new bytes[](0), 1);
         vm.deal(sender, sender.balance + BOND);
-        vm.prank(sender);
+        vm.prank(sender, sender);
         try rollup.commit{ value: BOND }(previous, slot, blocks, data, 0) {
             return false;
         } catch (bytes memory reason) {

@@ -4,6 +4,7 @@
 mod bare;
 mod chain;
 mod cluster;
+mod commit_encoding;
 mod config;
 mod devnet;
 mod escape;
