@@ -260,8 +260,11 @@ impl L1 for EthersL1 {
         let Ok(found) = timeout(PATIENCE, self.provider.get_transaction(H256(transaction))).await else {
             return Err(self.silent(what));
         };
-        let pruned =
-            |error: &ProviderError| error.as_error_response().is_some_and(|answer| answer.code == PRUNED_HISTORY);
+        let pruned = |error: &ProviderError| {
+            error
+                .as_error_response()
+                .is_some_and(|answer| answer.code == PRUNED_HISTORY)
+        };
         let found = match found {
             Err(error) if pruned(&error) => None,
             other => other.map_err(|error| self.error(what, error))?,

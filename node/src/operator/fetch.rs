@@ -123,12 +123,16 @@ impl Anchor {
 ///
 /// # Errors
 /// When a signature does not verify.
-fn verified(rollup: &RollupId, body: BatchBody) -> Result<Option<Vec<SignedTransaction>>, Misfit> {
+pub fn verified(rollup: &RollupId, body: BatchBody) -> Result<Option<Vec<SignedTransaction>>, Misfit> {
     let word = rollup.word();
     let Some(batch) = body.batch else {
         return Ok(None);
     };
-    match batch.transactions.iter().position(|signed| signed.verify(&word).is_err()) {
+    match batch
+        .transactions
+        .iter()
+        .position(|signed| signed.verify(&word).is_err())
+    {
         Some(number) => Err(Misfit::Signature(number)),
         None => Ok(Some(batch.transactions)),
     }
@@ -148,7 +152,10 @@ impl std::fmt::Display for Silence {
         match self {
             Self { asked: 0, .. } => write!(f, "no peer could be asked"),
             Self { asked, wrong: 0 } => write!(f, "none of {asked} peers shows it"),
-            Self { asked, wrong } => write!(f, "none of {asked} peers shows it, and {wrong} of them sent what is not L1's batch"),
+            Self { asked, wrong } => write!(
+                f,
+                "none of {asked} peers shows it, and {wrong} of them sent what is not L1's batch"
+            ),
         }
     }
 }

@@ -466,8 +466,7 @@ impl Settler {
             if taken == AT_ONCE {
                 return Ok(Standing::Behind);
             }
-            let (parent_digest, parent_head) =
-                before.map_or((GENESIS, [0; 32]), |before| (before.digest, before.head));
+            let (parent_digest, parent_head) = before.map_or((GENESIS, [0; 32]), |before| (before.digest, before.head));
             let anchor = Anchor {
                 number,
                 parent_digest,
