@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use starling_p2p::conduct::Offence;
 use starling_p2p::handle::RequestError;
@@ -25,6 +25,9 @@ use crate::l1::{Hash, L1, L1Error, hex};
 
 /// Peers that are asked for a batch before L1 is looked at again. Fewer: so many that have nothing keep a node waiting for longer.
 const ASKED: usize = 16;
+
+/// How long peers are asked before L1 is looked at again: some may be silent.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Times that peers are asked again that had no time for us.
 const ROUNDS: usize = 4;
@@ -274,10 +277,14 @@ impl Fetch {
         let idle = |peer: &PeerId| self.idle.get(peer).copied().unwrap_or(0);
         peers.sort_by(|a, b| b.score.total_cmp(&a.score).then(idle(&a.peer).cmp(&idle(&b.peer))));
         let mut peers: Vec<PeerId> = peers.into_iter().take(ASKED).map(|info| info.peer).collect();
-        silence.asked = peers.len();
-        for _ in 0..ROUNDS {
+        let began = Instant::now();
+        for round in 0..ROUNDS {
             let mut pause = PAUSE;
             for peer in std::mem::take(&mut peers) {
+                if began.elapsed() > PATIENCE {
+                    return Err(silence);
+                }
+                silence.asked += usize::from(round == 0);
                 match ask_one(&network, peer, number, judge.clone()).await {
                     Asked::Had(found) => {
                         self.idle.remove(&peer);

@@ -9,7 +9,7 @@ use starling_node::l1::anvil::CHAIN_ID;
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Progress;
 use starling_node::mempool::{Limits, Mempool};
-use starling_node::operator::journal::Journal;
+use starling_node::operator::journal::{Journal, Sealed};
 use starling_node::operator::prover::Prover;
 use starling_node::operator::sequencer::{Sealing, Sequencer, SharedSequencer};
 use starling_node::operator::settler::{Settler, Status, shared};
@@ -75,27 +75,39 @@ impl<'a> History<'a> {
         while !self.settler.follow().await.unwrap().0 {}
     }
 
+    async fn transfer(&mut self) {
+        let (from, to) = (self.sent % USERS, (self.sent + 1) % USERS);
+        let operation = Operation::Transfer {
+            to: to as u32,
+            address: self.cluster.address(to),
+            amount: 100 + self.sent as u64,
+        };
+        let transaction = Transaction {
+            from: from as u32,
+            nonce: (self.sent / USERS) as u32,
+            fee: 1,
+            operation,
+        };
+        let word = self.cluster.rollup().word();
+        let signed = transaction.sign(&word, &self.cluster.keys[from], self.cluster.owner);
+        self.sequencer.lock().await.submit(signed).unwrap();
+        self.sent += 1;
+    }
+
     /// Commits so many batches, of a transfer each.
     pub(crate) async fn commit(&mut self, batches: usize) {
-        let word = self.cluster.rollup().word();
         for _ in 0..batches {
-            let (from, to) = (self.sent % USERS, (self.sent + 1) % USERS);
-            let operation = Operation::Transfer {
-                to: to as u32,
-                address: self.cluster.address(to),
-                amount: 100 + self.sent as u64,
-            };
-            let transaction = Transaction {
-                from: from as u32,
-                nonce: (self.sent / USERS) as u32,
-                fee: 1,
-                operation,
-            };
-            let signed = transaction.sign(&word, &self.cluster.keys[from], self.cluster.owner);
-            self.sequencer.lock().await.submit(signed).unwrap();
-            self.sent += 1;
+            self.transfer().await;
             self.seal().await;
         }
+    }
+
+    /// A batch of a transfer that is sealed and not committed.
+    pub(crate) async fn uncommitted(&mut self) -> Sealed {
+        self.transfer().await;
+        let mut sequencer = self.sequencer.lock().await;
+        let number = sequencer.tick().unwrap().unwrap();
+        sequencer.journal().sealed(number).unwrap().unwrap()
     }
 
     /// Proves all that is committed, in one run.
