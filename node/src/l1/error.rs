@@ -95,6 +95,14 @@ pub enum L1Error {
         /// What is wrong.
         reason: String,
     },
+    /// L1 answers, and what a commit's transaction said cannot be read from it.
+    #[error("the commit's transaction 0x{} cannot be read from L1: {reason}", hex(.transaction))]
+    NoData {
+        /// The transaction.
+        transaction: [u8; 32],
+        /// Why.
+        reason: String,
+    },
     /// What stands on L1 is not what the rollup's contract writes.
     #[error("the rollup's history on L1 does not make sense: {0}")]
     History(String),

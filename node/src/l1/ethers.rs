@@ -21,6 +21,9 @@ use super::{Block, Hash, L1, L1Error, Log, MAX_TRANSACTION_BYTES, MAX_TRANSACTIO
 /// How long a question may wait for its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The code with which nodes answer for blocks that they have pruned (EIP-4444).
+const PRUNED_HISTORY: i64 = 4_444;
+
 /// How the client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -253,12 +256,19 @@ impl L1 for EthersL1 {
     }
 
     async fn input(&self, transaction: Hash) -> Result<Option<(Option<L1Address>, Vec<u8>)>, L1Error> {
-        let found = self
-            .ask(
-                "eth_getTransactionByHash",
-                self.provider.get_transaction(H256(transaction)),
-            )
-            .await?;
+        let what = "eth_getTransactionByHash";
+        let Ok(found) = timeout(PATIENCE, self.provider.get_transaction(H256(transaction))).await else {
+            return Err(self.silent(what));
+        };
+        let pruned = |error: &ProviderError| {
+            error
+                .as_error_response()
+                .is_some_and(|answer| answer.code == PRUNED_HISTORY)
+        };
+        let found = match found {
+            Err(error) if pruned(&error) => None,
+            other => other.map_err(|error| self.error(what, error))?,
+        };
         let found = found.filter(|found| found.block_number.is_some());
         Ok(found.map(|found| (found.to.map(|to| L1Address(to.0)), found.input.to_vec())))
     }

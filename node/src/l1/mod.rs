@@ -116,7 +116,7 @@ pub trait L1: Send + Sync {
     /// The events of a contract in blocks `from` to `to`, in order.
     async fn logs(&self, contract: L1Address, from: u64, to: u64) -> Result<Vec<Log>, L1Error>;
 
-    /// Receiver and calldata of a transaction that is in a block.
+    /// Receiver and calldata of a transaction that is in a block; `None` if L1 has no such transaction, or has it no more.
     async fn input(&self, transaction: Hash) -> Result<Option<(Option<L1Address>, Vec<u8>)>, L1Error>;
 
     /// The header of the block with this number in the encoding that its hash is of; `None` if there is none yet.

@@ -269,21 +269,18 @@ impl<'a> Rollup<'a> {
     /// What a commit's transaction says.
     ///
     /// # Errors
-    /// When L1 does not answer, or the transaction is not a commit.
+    /// [L1Error::NoData] when L1 answers that it does not have the transaction, or what it has is no plain commit; another error
+    /// when it does not answer.
     pub async fn commit_sent(&self, transaction: Hash) -> Result<CommitSent, L1Error> {
-        let history =
-            |reason: String| L1Error::History(format!("transaction 0x{}: {reason}", super::error::hex(&transaction)));
+        let no_data = |reason: String| L1Error::NoData { transaction, reason };
         let found = self.l1.input(transaction).await?;
-        let (to, input) = found.ok_or_else(|| history("it is not in a block".to_owned()))?;
+        let gone = || no_data("it is in no block there (pruned, or L1 was reorganised)".to_owned());
+        let (to, input) = found.ok_or_else(gone)?;
         if to != Some(self.address) {
-            return Err(history("it was not sent to the rollup".to_owned()));
+            // By way of another contract.
+            return Err(no_data("it was not sent to the rollup".to_owned()));
         }
-        let mut arguments = Reader::new("commit", ROLLUP.decode_call("commit", &input)?);
-        arguments.bytes32()?;
-        let slot = arguments.uint()?;
-        let blocks = decode_blocks(&arguments.bytes()?).map_err(|error| history(error.to_string()))?;
-        let words = from_calldata(&arguments.bytes()?).map_err(|error: DataError| history(error.to_string()))?;
-        Ok(CommitSent { slot, blocks, words })
+        read_commit(&input).map_err(no_data)
     }
 
     // TRANSACTIONS
@@ -442,6 +439,18 @@ impl<'a> Rollup<'a> {
     pub async fn collect(&self, account: L1Address) -> Result<Receipt, L1Error> {
         self.send("collect", &[abi::address(account)], 0).await
     }
+}
+
+/// What the calldata of a commit says.
+fn read_commit(input: &[u8]) -> Result<CommitSent, String> {
+    let said = |error: L1Error| error.to_string();
+    let mut arguments = Reader::new("commit", ROLLUP.decode_call("commit", input).map_err(said)?);
+    arguments.bytes32().map_err(said)?;
+    let slot = arguments.uint().map_err(said)?;
+    let blocks = decode_blocks(&arguments.bytes().map_err(said)?).map_err(|error| error.to_string())?;
+    let words = arguments.bytes().map_err(said)?;
+    let words = from_calldata(&words).map_err(|error: DataError| error.to_string())?;
+    Ok(CommitSent { slot, blocks, words })
 }
 
 fn claim_arguments(batch: u64, position: u64, words: &[u64], path: &[Hash]) -> [Token; 4] {

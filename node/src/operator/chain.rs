@@ -132,6 +132,9 @@ pub enum Garbage {
     /// Its blocks do not cut its words.
     #[error(transparent)]
     Blocks(#[from] BlocksError),
+    /// It says in more words than needed what it says: the kernel takes that, and no node proves it.
+    #[error("a transfer in it has a longer form than it needs, which nodes do not prove")]
+    Form,
     /// Its claim is not the digest of its words, or it is not what L1 says it is.
     #[error("its {0} is not what L1 has for it")]
     Differs(&'static str),
@@ -443,6 +446,9 @@ impl Sequencer {
             Ok(executed) => executed,
             Err(garbage) => return Ok(Adopted::Garbage(garbage)),
         };
+        if !proven && data.to_words() != commit.words {
+            return Ok(Adopted::Garbage(Garbage::Form));
+        }
         let ids: Vec<TransactionId> = transactions
             .iter()
             .map(|transaction| TransactionId::new(transaction, &self.journal.rollup().word()))

@@ -4,6 +4,7 @@ mod building;
 pub mod chain;
 pub mod fate;
 pub mod feed;
+pub mod fetch;
 pub mod journal;
 pub mod neglect;
 mod outside;

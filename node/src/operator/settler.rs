@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use starling_p2p::Handle;
-use starling_p2p::conduct::Offence;
-use starling_p2p::request::{Request, Response};
 use starling_rollup::address::L1Address;
-use starling_rollup::transaction::{RollupId, SignedTransaction};
+use starling_rollup::chain::GENESIS;
+use starling_rollup::transaction::RollupId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::chain::{Adopted, Commit, Garbage};
+use super::chain::{Adopted, Garbage};
+use super::fetch::{Anchor, Fetch};
 use super::journal::{Journal, JournalError};
 use super::neglect::{self, NeglectWatch};
 use super::prover::{Policy, Prover};
@@ -26,7 +26,6 @@ use super::seeds;
 use super::sequencer::{Sequencer, SequencerError, SharedSequencer, Turn};
 use super::signing::Signer;
 use super::turns::{self, SharedTurns, Turns, lock};
-use crate::batch_body::BatchBody;
 use crate::gossip::{Evidence, contradiction};
 use crate::l1::follow::Follower;
 use crate::l1::rollup::{Constants, Progress, Rollup};
@@ -163,6 +162,9 @@ pub const BACKLOG: usize = 1_024;
 /// Commits before the first look that are held against what was signed.
 const JUDGED: u64 = 64;
 
+/// Batches of L1's that are taken over between two looks at it.
+const AT_ONCE: usize = 64;
+
 /// How long validators wait for each other with what all of them may do.
 const STAGGER: Duration = Duration::from_millis(1_500);
 
@@ -179,6 +181,16 @@ enum Help {
     Neglect(u64),
 }
 
+/// Where the chain stands beside L1's.
+enum Standing {
+    /// It has what L1 has.
+    Level,
+    /// It has less, and comes closer.
+    Behind,
+    /// It has less, and this keeps it from more.
+    Stalled(String),
+}
+
 /// Settles one rollup's batches.
 pub struct Settler {
     l1: Arc<dyn L1>,
@@ -192,6 +204,7 @@ pub struct Settler {
     metrics: Metrics,
     turns: SharedTurns,
     duties: Duties,
+    fetch: Fetch,
     prover: Prover,
     evidence: Option<mpsc::Receiver<Evidence>>,
     /// What was reported, by who is guilty: a reorganisation may take the report back.
@@ -257,6 +270,7 @@ impl Settler {
                 backlog: BACKLOG,
                 ..Duties::default()
             },
+            fetch: Fetch::new(rollup, None),
             prover,
             evidence: None,
             reported: BTreeMap::new(),
@@ -276,6 +290,7 @@ impl Settler {
 
     /// Takes on a node's duties.
     pub fn take_on(&mut self, duties: Duties, policy: Policy) {
+        self.fetch = Fetch::new(self.rollup, duties.network.clone());
         self.duties = duties;
         self.prover.policy = policy;
     }
@@ -364,15 +379,19 @@ impl Settler {
         let staking = Staking::new(&*self.l1, self.constants.staking);
         turns::look(&self.turns, &staking, &head, look.reorganised).await?;
         self.tell_sequencer(&progress, look.head).await?;
-        let stalled = self.take_over(&progress).await?;
-        self.tell_turn(stalled.is_some(), &progress).await?;
+        let standing = self.take_over(&progress).await?;
+        let level = matches!(standing, Standing::Level);
+        self.tell_turn(!level, &progress).await?;
         let sealed = self.sequencer.lock().await.last();
         self.change(|status| {
             status.l1_block = look.head;
             status.sealed = sealed;
             status.committed = progress.committed.min(sealed);
             status.proven = progress.proven.min(sealed);
-            status.trouble.clone_from(&stalled);
+            status.trouble = match &standing {
+                Standing::Stalled(trouble) => Some(trouble.clone()),
+                Standing::Level | Standing::Behind => None,
+            };
         });
         // After the status, which whoever hears of it will ask for.
         self.sequencer
@@ -382,7 +401,7 @@ impl Settler {
         if self.duties.keeps_order && self.prune(&progress, head.timestamp).await? {
             return Ok((true, progress));
         }
-        if stalled.is_none() && self.commit_next(&progress).await? {
+        if matches!(standing, Standing::Behind) || (level && self.commit_next(&progress).await?) {
             return Ok((true, progress));
         }
         if self.duties.keeps_order {
@@ -412,13 +431,13 @@ impl Settler {
     // WHAT L1 HAS
     // ============================================================================================================
 
-    /// Takes L1's batches over where the chain has others or none; what keeps it from that, if something does.
-    async fn take_over(&mut self, progress: &Progress) -> Result<Option<String>, SettleError> {
+    /// Takes L1's batches over where the chain has others or none.
+    async fn take_over(&mut self, progress: &Progress) -> Result<Standing, SettleError> {
         let commits = commits(self.follower.events());
         let last = commits.last_key_value().map_or(0, |(number, _)| *number);
         if last != progress.committed {
             // L1 moved on between the two questions.
-            return Ok(None);
+            return Ok(Standing::Level);
         }
         let mut first = last + 1;
         let own = self.sequencer.lock().await.last();
@@ -434,44 +453,75 @@ impl Settler {
             }
             first = number;
         }
+        let mut taken = 0;
         for number in first..=last {
             let transaction = commits.get(&number).copied();
             let missing = || L1Error::History(format!("batch {number} is not among the rollup's events"));
             let transaction = transaction.ok_or_else(missing)?;
             let on_l1 = self.contract().batch(number).await?;
-            let sent = self.contract().commit_sent(transaction).await?;
-            let commit = Commit {
+            let before = {
+                let mut sequencer = self.sequencer.lock().await;
+                // Its blocks may have come meanwhile.
+                if sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
+                    continue;
+                }
+                match number - 1 {
+                    0 => None,
+                    before => self.journal.sealed(before)?,
+                }
+            };
+            if taken == AT_ONCE {
+                return Ok(Standing::Behind);
+            }
+            let (parent_digest, parent_head) = before.map_or((GENESIS, [0; 32]), |before| (before.digest, before.head));
+            let anchor = Anchor {
                 number,
+                parent_digest,
+                parent_head,
                 digest: on_l1.digest,
                 head: on_l1.head,
-                slot: sent.slot,
-                blocks: sent.blocks,
-                words: sent.words,
             };
             let proven = number <= progress.proven;
-            let mut adopted = self.sequencer.lock().await.adopt(&commit, Vec::new(), proven)?;
-            if let (Adopted::Unsigned(_), Some(network)) = (&adopted, &self.duties.network)
-                && let Some(given) = ask_for(network, &commit, &self.rollup).await
+            let fetched = match self.fetch.batch(&self.l1, &anchor, transaction, proven).await? {
+                Ok(fetched) => fetched,
+                Err(missing) => return Ok(Standing::Stalled(missing)),
+            };
+            let given = fetched.signed.unwrap_or_default();
+            let mut adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, proven)?;
+            if let Adopted::Unsigned(_) = &adopted
+                && let Ok(given) = self.fetch.signatures(&anchor).await
             {
-                adopted = self.sequencer.lock().await.adopt(&commit, given, proven)?;
+                adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, proven)?;
             }
             match adopted {
-                Adopted::Done => {}
+                Adopted::Done => taken += 1,
+                Adopted::Garbage(Garbage::Differs(what)) if proven => {
+                    // What is proven is what L1 says it is: it has moved while it was read.
+                    let moved = format!("the {what} of batch {number} is another than a moment before");
+                    return Err(L1Error::History(moved).into());
+                }
                 Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
                 Adopted::Garbage(garbage) => {
-                    return Ok(Some(format!(
+                    return Ok(Standing::Stalled(format!(
                         "batch {number} on L1 can never be proven ({garbage}): it is pruned at its deadline"
                     )));
                 }
                 Adopted::Unsigned(missing) => {
-                    return Ok(Some(format!(
+                    return Ok(Standing::Stalled(format!(
                         "batch {number} on L1 has {missing} transactions whose signatures nobody shows: nothing is built until \
                          it is proven, pruned, or they come"
                     )));
                 }
             }
+            // A long way takes time: whoever asks sees how far it is.
+            self.change(|status| {
+                status.sealed = number;
+                status.committed = number;
+                status.proven = number.min(progress.proven);
+                status.trouble = None;
+            });
         }
-        Ok(None)
+        Ok(Standing::Level)
     }
 
     /// Tells the sequencer whether it may build when it is its turn.
@@ -732,32 +782,6 @@ impl Settler {
         }
         Ok(())
     }
-}
-
-/// A batch's signed transactions from a peer, all signatures verified; `None` if nobody has them.
-async fn ask_for(network: &Handle, commit: &Commit, rollup: &RollupId) -> Option<Vec<SignedTransaction>> {
-    let (peer, response) = network
-        .request_any(Request::Batch { number: commit.number })
-        .await
-        .ok()?;
-    let Response::Found(bytes) = response else {
-        return None;
-    };
-    let word = rollup.word();
-    let words = commit.words.clone();
-    let checked = tokio::task::spawn_blocking(move || {
-        let body = BatchBody::from_bytes(&bytes).ok()?;
-        let batch = body.batch?;
-        let same = batch.data().to_words() == words;
-        let valid = batch.transactions.iter().all(|signed| signed.verify(&word).is_ok());
-        (same && valid).then_some(batch.transactions)
-    });
-    let checked = checked.await.ok().flatten();
-    if checked.is_none() {
-        // Of another chain than L1's, it may be: not a lie for certain, and of no use.
-        let _ = network.note(peer, Offence::OverQuota).await;
-    }
-    checked
 }
 
 /// A lock that a sequencer is shared by.

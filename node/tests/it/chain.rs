@@ -22,7 +22,7 @@ use starling_rollup::l1_key::L1Key;
 use starling_rollup::transaction::{Operation, RollupId, SignedTransaction, Transaction};
 use starling_vm::schnorr::SecretKey;
 
-const ROLLUP: RollupId = RollupId {
+pub(crate) const ROLLUP: RollupId = RollupId {
     chain_id: 31_337,
     contract: L1Address([0x42; 20]),
 };
@@ -48,7 +48,7 @@ fn entries() -> Vec<Entry> {
     (0..ACCOUNTS).map(entry).collect()
 }
 
-fn pay(from: u8, nonce: u32, to: u8, amount: u64) -> SignedTransaction {
+pub(crate) fn pay(from: u8, nonce: u32, to: u8, amount: u64) -> SignedTransaction {
     let transaction = Transaction {
         from: u32::from(from),
         nonce,
@@ -67,11 +67,11 @@ fn leader_key(number: u8) -> L1Key {
 }
 
 /// A node: a leader if `signs`, with key `number`.
-struct Node {
+pub(crate) struct Node {
     number: u8,
     signs: bool,
     folder: tempfile::TempDir,
-    sequencer: Sequencer,
+    pub(crate) sequencer: Sequencer,
 }
 
 fn open(folder: &std::path::Path, number: u8, signs: bool) -> Sequencer {
@@ -108,7 +108,7 @@ impl Node {
         Self::new(number, true)
     }
 
-    fn follower() -> Self {
+    pub(crate) fn follower() -> Self {
         Self::new(0xee, false)
     }
 
@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// The blocks that it makes in a slot of all that waits.
-    fn build(&mut self, slot: u64) -> Vec<Block> {
+    pub(crate) fn build(&mut self, slot: u64) -> Vec<Block> {
         self.sequencer.take_turn(Turn { slot, builds: true });
         self.sequencer.tick().unwrap();
         // The first tick may only have closed the batch of a slot before.
@@ -146,7 +146,7 @@ impl Node {
         self.sequencer.made()
     }
 
-    fn submit(&mut self, signed: SignedTransaction) -> TransactionId {
+    pub(crate) fn submit(&mut self, signed: SignedTransaction) -> TransactionId {
         self.sequencer.submit(signed).unwrap()
     }
 
@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// The commit of a batch that it has sealed.
-    fn commit(&self, number: u64) -> Commit {
+    pub(crate) fn commit(&self, number: u64) -> Commit {
         let sealed = self.sequencer.journal().sealed(number).unwrap().unwrap();
         Commit {
             number,
@@ -183,7 +183,7 @@ impl Node {
 }
 
 /// A leader with an open first batch: the deposits in its first block, a payment in each of two more.
-fn begun() -> (Node, Vec<Block>) {
+pub(crate) fn begun() -> (Node, Vec<Block>) {
     let mut leader = Node::leader(1);
     let mut blocks = leader.build(5);
     for nonce in 0..2 {
@@ -502,6 +502,35 @@ fn garbage_on_l1_moves_nobody() {
     assert!(rules > 20 && data > 3 && unsigned > 20, "{rules} {data} {unsigned}");
     let id = ours.sequencer.journal().id(&blocks[1].transactions[0]);
     assert!(matches!(ours.place(&id), Some(Place::Sealed { .. })));
+}
+
+/// A transfer that fits two words takes four: the rules and the kernel take it, and no prover here would find the digest that L1 has.
+#[test]
+fn a_batch_in_a_form_that_nobody_proves_is_not_built_on() {
+    let (mut leader, _) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let mut commit = leader.commit(1);
+    let Some(&[sender, _]) = commit.words.last_chunk() else {
+        panic!("it ends with a transfer");
+    };
+    commit.words.pop();
+    commit.words.extend([2, 10, 1]);
+    commit.words[0] += 2;
+    commit.blocks.last_mut().unwrap().end += 2;
+    assert_eq!(commit.words[commit.words.len() - 4], sender);
+    commit.digest = chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
+    let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
+    commit.head = all.last().unwrap().hash();
+    let tip = leader.sequencer.tip();
+    let adopted = leader.sequencer.adopt(&commit, Vec::new(), false).unwrap();
+    assert_eq!(adopted, Adopted::Garbage(Garbage::Form));
+    assert_eq!(leader.sequencer.tip(), tip);
+    // What L1 has proven is so, whatever it took.
+    assert_eq!(
+        leader.sequencer.adopt(&commit, Vec::new(), true).unwrap(),
+        Adopted::Done
+    );
+    assert_eq!(leader.sequencer.tip(), commit.head);
 }
 
 /// The leader's blocks are orphaned by L1 in the middle of its slot: it signs nothing twice, waits, and builds again in the next slot.

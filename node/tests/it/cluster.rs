@@ -149,6 +149,18 @@ impl Cluster {
 
     /// Starts a node; `key` is the number of its L1 key. One that ran before under the name goes on where it was.
     pub(crate) fn node(&self, name: &str, role: &str, key: Option<usize>, bootstrap: &[String]) -> Node {
+        self.node_with(name, role, key, bootstrap, &[])
+    }
+
+    /// The same; the configuration of a node that has none has these texts in the place of others.
+    pub(crate) fn node_with(
+        &self,
+        name: &str,
+        role: &str,
+        key: Option<usize>,
+        bootstrap: &[String],
+        instead: &[(&str, &str)],
+    ) -> Node {
         let home = self.home(name);
         std::fs::create_dir_all(&home).unwrap();
         let config = home.join("starling.toml");
@@ -159,7 +171,12 @@ impl Cluster {
                     .create(&home.join("l1.json"))
                     .unwrap();
             }
-            std::fs::write(&config, self.configuration(role, key, bootstrap)).unwrap();
+            let mut text = self.configuration(role, key, bootstrap);
+            for (old, new) in instead {
+                assert!(text.contains(old), "{old} is in no configuration");
+                text = text.replace(old, new);
+            }
+            std::fs::write(&config, text).unwrap();
         }
         start(&home, &config, name)
     }

@@ -2,7 +2,7 @@
 
 mod bodies;
 mod nodes;
-mod proxy;
+pub(crate) mod proxy;
 mod scene;
 
 use std::process::{Child, Command, Stdio};

@@ -1,0 +1,130 @@
+//! A past for a cluster: batches of a transfer each, made at full speed by one operator alone, with real commits and real proofs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use starling_node::l1::L1;
+use starling_node::l1::anvil::CHAIN_ID;
+use starling_node::l1::ethers::{EthersL1, Settings};
+use starling_node::l1::rollup::Progress;
+use starling_node::mempool::{Limits, Mempool};
+use starling_node::operator::journal::{Journal, Sealed};
+use starling_node::operator::prover::Prover;
+use starling_node::operator::sequencer::{Sealing, Sequencer, SharedSequencer};
+use starling_node::operator::settler::{Settler, Status, shared};
+use starling_node::store::{self, Backend};
+use starling_rollup::transaction::{Operation, Transaction};
+use tokio::sync::watch;
+
+use crate::cluster::{Cluster, USERS};
+use crate::l1::tell;
+
+/// The operator. Its folder is that of a node, which goes on from there when this has ended.
+pub(crate) struct History<'a> {
+    cluster: &'a Cluster,
+    settler: Settler,
+    prover: Prover,
+    sequencer: SharedSequencer,
+    _watched: watch::Receiver<Status>,
+    sent: usize,
+}
+
+impl<'a> History<'a> {
+    /// The operator with L1 key 0, in the folder of the node with this name. The first batch brings the users' deposits.
+    pub(crate) async fn begin(cluster: &'a Cluster, name: &str) -> Self {
+        tell(&cluster.chain, "evm_setIntervalMining", json!([0])).await;
+        tell(&cluster.chain, "evm_setAutomine", json!([true])).await;
+        let settings = Settings {
+            poll: Duration::from_millis(5),
+            ..Settings::default()
+        };
+        let key = Some(cluster.chain.key(0).unwrap());
+        let l1 = EthersL1::connect(cluster.chain.url(), Some(CHAIN_ID), key, settings);
+        let l1: Arc<dyn L1> = Arc::new(l1.await.unwrap());
+        let data = cluster.home(name).join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        let store = store::open(&data, Backend::Redb, &store::Options::default()).unwrap();
+        let journal = Journal::open(Arc::from(store), cluster.rollup()).unwrap();
+        // Whatever there is when it is looked for is a batch.
+        let (operations, age) = (USERS, Duration::ZERO);
+        let sealing = Sealing { operations, age };
+        let pool = Mempool::new(Limits::default());
+        let sequencer = shared(Sequencer::recover(journal.clone(), sealing, cluster.address(0), pool).unwrap());
+        let (status, watched) = watch::channel(Status::default());
+        let (rollup, deployed) = (cluster.rollup(), cluster.deployment.block);
+        let made = Settler::new(l1, rollup, deployed, 0, journal, sequencer.clone(), status);
+        let settler = made.await.unwrap();
+        let mut history = Self {
+            cluster,
+            prover: settler.prover(),
+            settler,
+            sequencer,
+            _watched: watched,
+            sent: 0,
+        };
+        assert!(!history.settler.follow().await.unwrap().0);
+        history.seal().await;
+        history
+    }
+
+    /// Seals what there is and commits it.
+    async fn seal(&mut self) {
+        let sealed = self.sequencer.lock().await.tick().unwrap();
+        assert!(sealed.is_some());
+        while !self.settler.follow().await.unwrap().0 {}
+    }
+
+    async fn transfer(&mut self) {
+        let (from, to) = (self.sent % USERS, (self.sent + 1) % USERS);
+        let operation = Operation::Transfer {
+            to: to as u32,
+            address: self.cluster.address(to),
+            amount: 100 + self.sent as u64,
+        };
+        let transaction = Transaction {
+            from: from as u32,
+            nonce: (self.sent / USERS) as u32,
+            fee: 1,
+            operation,
+        };
+        let word = self.cluster.rollup().word();
+        let signed = transaction.sign(&word, &self.cluster.keys[from], self.cluster.owner);
+        self.sequencer.lock().await.submit(signed).unwrap();
+        self.sent += 1;
+    }
+
+    /// Commits so many batches, of a transfer each.
+    pub(crate) async fn commit(&mut self, batches: usize) {
+        for _ in 0..batches {
+            self.transfer().await;
+            self.seal().await;
+        }
+    }
+
+    /// A batch of a transfer that is sealed and not committed.
+    pub(crate) async fn uncommitted(&mut self) -> Sealed {
+        self.transfer().await;
+        let mut sequencer = self.sequencer.lock().await;
+        let number = sequencer.tick().unwrap().unwrap();
+        sequencer.journal().sealed(number).unwrap().unwrap()
+    }
+
+    /// Proves all that is committed, in one run.
+    pub(crate) async fn prove(&mut self) {
+        let (_, progress) = self.settler.follow().await.unwrap();
+        assert!(self.prover.step(&progress).await.unwrap());
+        let now = self.progress().await;
+        assert_eq!(now.proven, now.committed);
+    }
+
+    pub(crate) async fn progress(&self) -> Progress {
+        self.cluster.contract().progress().await.unwrap()
+    }
+
+    /// Gives the folder back; from now on L1 has a block a second again.
+    pub(crate) async fn end(self) {
+        tell(&self.cluster.chain, "evm_setAutomine", json!([false])).await;
+        tell(&self.cluster.chain, "evm_setIntervalMining", json!([1])).await;
+    }
+}
