@@ -277,7 +277,7 @@ impl<'a> Rollup<'a> {
         let gone = || no_data("it is in no block there (pruned, or L1 was reorganised)".to_owned());
         let (to, input) = found.ok_or_else(gone)?;
         if to != Some(self.address) {
-            // By way of another contract.
+            // The contract takes no such commit: the endpoint shows another transaction.
             return Err(no_data("it was not sent to the rollup".to_owned()));
         }
         read_commit(&input).map_err(no_data)

@@ -9,7 +9,7 @@ use starling_node::l1::anvil::CHAIN_ID;
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Progress;
 use starling_node::mempool::{Limits, Mempool};
-use starling_node::operator::journal::{Journal, Sealed};
+use starling_node::operator::journal::Journal;
 use starling_node::operator::prover::Prover;
 use starling_node::operator::sequencer::{Sealing, Sequencer, SharedSequencer};
 use starling_node::operator::settler::{Settler, Status, shared};
@@ -100,14 +100,6 @@ impl<'a> History<'a> {
             self.transfer().await;
             self.seal().await;
         }
-    }
-
-    /// A batch of a transfer that is sealed and not committed.
-    pub(crate) async fn uncommitted(&mut self) -> Sealed {
-        self.transfer().await;
-        let mut sequencer = self.sequencer.lock().await;
-        let number = sequencer.tick().unwrap().unwrap();
-        sequencer.journal().sealed(number).unwrap().unwrap()
     }
 
     /// Proves all that is committed, in one run.

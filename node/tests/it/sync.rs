@@ -6,22 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ethers_core::abi::Token;
 use serde_json::{Value, json};
-use starling_node::l1::abi::{self, ROLLUP, STAKING};
 use starling_node::l1::deploy::Parameters;
 use starling_node::l1::ethers::EthersL1;
 use starling_node::l1::follow::Follower;
-use starling_node::l1::staking::Staking;
-use starling_node::l1::{L1, L1Error, Request};
+use starling_node::l1::{L1, L1Error};
 use starling_node::operator::fetch::{Anchor, Fetch};
 use starling_node::operator::hex_word;
 use starling_node::rebuild::commits;
 use starling_node::rpc::{ApiClient, Stage};
-use starling_rollup::address::L1Address;
-use starling_rollup::block_header::encode_blocks;
-use starling_rollup::chain::word_bytes;
-use starling_rollup::data::{BatchData, claim, to_calldata};
+use starling_rollup::data::BatchData;
 use starling_rollup::state::State;
 use tokio::time::sleep;
 
@@ -332,63 +326,4 @@ async fn what_l1_has_forgotten_comes_from_a_peer() {
         .await;
     l1.silence(false);
     agree(&cluster, &[&operator, &newcomer]).await;
-}
-
-// COMMITS BY WAY OF A CONTRACT
-// ================================================================================================================
-
-/// Calls whom its calldata begins with (20 bytes), with the rest of it and the value that came:
-/// `calldatacopy(0, 20, calldatasize - 20)`, `call(gas, calldataload(0) >> 96, callvalue, 0, calldatasize - 20, 0, 0)`, a revert if that
-/// fails. The first ten bytes leave the other thirty as the contract's code.
-const FORWARDER: [u8; 40] = [
-    0x60, 0x1e, 0x60, 0x0a, 0x5f, 0x39, 0x60, 0x1e, 0x5f, 0xf3, 0x36, 0x60, 0x14, 0x90, 0x03, 0x80, 0x60, 0x14, 0x5f,
-    0x37, 0x5f, 0x5f, 0x82, 0x5f, 0x34, 0x5f, 0x35, 0x60, 0x60, 0x1c, 0x5a, 0xf1, 0x60, 0x1c, 0x57, 0x5f, 0x5f, 0xfd,
-    0x5b, 0x00,
-];
-
-/// A validator may be a contract, whose commits no transaction to the rollup shows: nodes have the batch from a peer then.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_by_way_of_a_contract_is_followed() {
-    let cluster = Cluster::new(1, &Parameters::patient()).await;
-    let mut past = History::begin(&cluster, "operator-0").await;
-    past.commit(1).await;
-    let (l1, contract) = (&cluster.l1, cluster.contract());
-    let send = async |to, data, value| l1.send(Request { to, data, value }).await.unwrap();
-    let forwarder = send(None, FORWARDER.to_vec(), 0).await.created.unwrap();
-    let forward = async |to: L1Address, call: Vec<u8>, value| {
-        send(Some(forwarder), [&to.0[..], &call].concat(), value).await;
-    };
-    let stake = Staking::new(l1, cluster.deployment.staking)
-        .constants()
-        .await
-        .unwrap()
-        .min_stake;
-    let arguments = [abi::address(forwarder), abi::uint(1), abi::bytes32([9; 32])];
-    let register = STAKING.encode("register", &arguments).unwrap();
-    forward(cluster.deployment.staking, register, stake).await;
-    let sealed = past.uncommitted().await;
-    let words = sealed.data().to_words();
-    let commit = [
-        abi::bytes32(word_bytes(&sealed.parent_digest)),
-        abi::uint(sealed.slot),
-        Token::Bytes(encode_blocks(&sealed.blocks)),
-        Token::Bytes(to_calldata(&words)),
-        abi::bytes32(word_bytes(&claim(&words))),
-    ];
-    let bond = contract.constants().await.unwrap().bond;
-    forward(
-        cluster.deployment.rollup,
-        ROLLUP.encode("commit", &commit).unwrap(),
-        bond,
-    )
-    .await;
-    past.end().await;
-    let on_l1 = contract.batch(3).await.unwrap();
-    assert_eq!((on_l1.committer, on_l1.digest), (forwarder, sealed.digest));
-
-    let operator = cluster.node_with("operator-0", "operator", Some(0), &[], &PROVES_NOTHING);
-    let newcomer = cluster.node("newcomer", "full", None, &operator.peers);
-    assert_eq!(level(&cluster, &[&operator, &newcomer]).await, 3);
-    let batch = newcomer.rpc.batch(3).await.unwrap().unwrap();
-    assert_eq!(batch.digest, hex_word(&on_l1.digest));
 }
