@@ -120,6 +120,13 @@ impl Ground {
         self.operator.head().await.unwrap()
     }
 
+    async fn prevrandao(&self, block: u64) -> [u8; 32] {
+        let number = json!(format!("0x{block:x}"));
+        let block = self.ask("eth_getBlockByNumber", &[number, json!(false)]).await;
+        let random = starling_node::l1::abi::from_hex(block["mixHash"].as_str().unwrap()).unwrap();
+        random.try_into().unwrap()
+    }
+
     async fn stake(&self) -> (u128, bool) {
         let found = self.staking().validator(self.operator.sender()).await.unwrap().unwrap();
         (found.stake, found.ejected)
@@ -173,14 +180,7 @@ async fn seeds_come_from_l1s_own_blocks() {
             .await
             .unwrap()
     );
-    let block = ground
-        .ask(
-            "eth_getBlockByNumber",
-            &[json!(format!("0x{:x}", first.number)), json!(false)],
-        )
-        .await;
-    let random = starling_node::l1::abi::from_hex(block["mixHash"].as_str().unwrap()).unwrap();
-    let expected = seed(&random.try_into().unwrap(), 6);
+    let expected = seed(&ground.prevrandao(first.number).await, 6);
     assert_eq!(staking.seed(6).await.unwrap(), Some(expected));
     let head = ground.operator.head().await.unwrap();
     assert!(
@@ -352,6 +352,36 @@ async fn a_leader_that_looks_away_from_the_queue_pays() {
         staking.report_neglect(slot, 1, early, late).await,
         "Staking__NotReportable",
     );
+}
+
+/// L1 drops the block that a seed came from and the transaction that brought it: the seed is another now, and is brought again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_that_l1_takes_back_is_brought_again() {
+    let ground = Ground::registered().await;
+    let staking = ground.staking();
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = keeper(&ground, 2, folder.path()).await;
+    let start = ground.clock.epoch_start(3);
+    let before = ground.mine_at(start - 1).await.number;
+    let mut brought = async || {
+        let first = ground.mine_at(start + 1).await.number;
+        ground.mine_at(start + 2).await;
+        for _ in 0..400 {
+            keeper.step().await.unwrap();
+            if let Some(found) = staking.seed(4).await.unwrap() {
+                assert_eq!(found, seed(&ground.prevrandao(first).await, 4));
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no seed is brought");
+    };
+    let one = brought().await;
+    let depth = ground.operator.head().await.unwrap().number - before;
+    ground.ask("anvil_rollback", &[json!(depth)]).await;
+    assert_eq!(staking.seed(4).await.unwrap(), None);
+    let other = brought().await;
+    assert_ne!(one, other);
 }
 
 /// A settler that keeps order, and neither builds nor proves.
