@@ -35,6 +35,13 @@ const ROUNDS: usize = 4;
 /// The longest wait before that.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Time until peers are asked again for a batch that none of them had, if nothing has changed; doubled each time. What nobody has, such as
+/// the signatures of a transaction that nobody signed, is wanted with every look at L1.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest such time.
+const AGAIN_MOST: Duration = Duration::from_secs(8);
+
 /// Peers whose silence is remembered.
 const REMEMBERED: usize = 1_024;
 
@@ -78,6 +85,16 @@ pub enum Misfit {
     /// A signature does not verify.
     #[error("the signature of its transaction {0} does not verify")]
     Signature(usize),
+}
+
+impl Misfit {
+    /// Whether no honest node sends it. Another batch than L1's is what an honest one has that L1 has left behind, or not reached.
+    fn is_lie(&self) -> bool {
+        match self {
+            Self::Digest { .. } | Self::Head { .. } => false,
+            Self::Blocks(_) | Self::Signature(_) => true,
+        }
+    }
 }
 
 impl Anchor {
@@ -178,6 +195,18 @@ pub struct Fetch {
     network: Option<Handle>,
     /// How often peers had nothing for us, so that others come first the next time.
     idle: HashMap<PeerId, u32>,
+    /// What nobody had the last time.
+    missed: Option<Missed>,
+}
+
+/// A batch that nobody had.
+#[derive(Clone, Copy)]
+struct Missed {
+    /// The batch, and how many peers there were.
+    what: (Word, usize),
+    silence: Silence,
+    at: Instant,
+    pause: Duration,
 }
 
 /// What became of a question.
@@ -185,7 +214,7 @@ enum Asked<T> {
     Had(T),
     /// It has nothing, or is gone.
     Nothing,
-    /// It sent what is not L1's batch.
+    /// It sent another batch than L1's, or none at all.
     Wrong,
     /// It, or our quota with it, has no room now.
     Later(Duration),
@@ -198,6 +227,7 @@ impl Fetch {
             rollup,
             network,
             idle: HashMap::new(),
+            missed: None,
         }
     }
 
@@ -247,7 +277,7 @@ impl Fetch {
             let signed = if proven { None } else { verified(&rollup, body)? };
             Ok(Some(Fetched { commit, signed }))
         };
-        self.ask(anchor.number, judge).await
+        self.ask(&anchor, judge).await
     }
 
     /// The signed transactions of a batch, each verified, from peers.
@@ -260,23 +290,53 @@ impl Fetch {
             anchor.check(&rollup, &body)?;
             verified(&rollup, body)
         };
-        self.ask(anchor.number, judge).await
+        self.ask(&anchor, judge).await
     }
 
-    /// Asks peers for a batch, one after the other, until `judge` takes what one sends.
+    /// Asks peers for a batch, one after the other, until `judge` takes what one sends. Those that have just shown that they do not have
+    /// it are left alone for a while, unless there are others.
     async fn ask<T: Send + 'static>(
         &mut self,
+        anchor: &Anchor,
+        judge: impl Fn(BatchBody) -> Result<Option<T>, Misfit> + Clone + Send + 'static,
+    ) -> Result<T, Silence> {
+        let Some(network) = self.network.clone() else {
+            return Err(Silence::default());
+        };
+        let mut peers = network.peers().await.unwrap_or_default();
+        let what = (anchor.digest, peers.len());
+        let before = self.missed.filter(|missed| missed.what == what);
+        if let Some(missed) = before
+            && missed.at.elapsed() < missed.pause
+        {
+            return Err(missed.silence);
+        }
+        let idle = |peer: &PeerId| self.idle.get(peer).copied().unwrap_or(0);
+        peers.sort_by(|a, b| b.score.total_cmp(&a.score).then(idle(&a.peer).cmp(&idle(&b.peer))));
+        let peers = peers.into_iter().take(ASKED).map(|info| info.peer).collect();
+        let found = self.ask_each(&network, peers, anchor.number, judge).await;
+        self.missed = None;
+        if let Err(silence) = found {
+            let pause = before.map_or(AGAIN, |missed| AGAIN_MOST.min(2 * missed.pause));
+            let at = Instant::now();
+            self.missed = Some(Missed {
+                what,
+                silence,
+                at,
+                pause,
+            });
+        }
+        found
+    }
+
+    async fn ask_each<T: Send + 'static>(
+        &mut self,
+        network: &Handle,
+        mut peers: Vec<PeerId>,
         number: u64,
         judge: impl Fn(BatchBody) -> Result<Option<T>, Misfit> + Clone + Send + 'static,
     ) -> Result<T, Silence> {
         let mut silence = Silence::default();
-        let Some(network) = self.network.clone() else {
-            return Err(silence);
-        };
-        let mut peers = network.peers().await.unwrap_or_default();
-        let idle = |peer: &PeerId| self.idle.get(peer).copied().unwrap_or(0);
-        peers.sort_by(|a, b| b.score.total_cmp(&a.score).then(idle(&a.peer).cmp(&idle(&b.peer))));
-        let mut peers: Vec<PeerId> = peers.into_iter().take(ASKED).map(|info| info.peer).collect();
         let began = Instant::now();
         for round in 0..ROUNDS {
             let mut pause = PAUSE;
@@ -285,7 +345,7 @@ impl Fetch {
                     return Err(silence);
                 }
                 silence.asked += usize::from(round == 0);
-                match ask_one(&network, peer, number, judge.clone()).await {
+                match ask_one(network, peer, number, judge.clone()).await {
                     Asked::Had(found) => {
                         self.idle.remove(&peer);
                         return Ok(found);
@@ -336,15 +396,16 @@ async fn ask_one<T: Send + 'static>(
         _ => return Asked::Nothing,
     };
     let judged = tokio::task::spawn_blocking(move || match BatchBody::from_bytes(&bytes) {
-        Ok(body) => judge(body).map_err(|misfit| (misfit.to_string(), Offence::OverQuota)),
-        Err(error) => Err((error.to_string(), Offence::Malformed)),
+        Ok(body) => judge(body).map_err(|misfit| (misfit.to_string(), misfit.is_lie())),
+        Err(error) => Err((error.to_string(), true)),
     });
     match judged.await {
         Ok(Ok(Some(found))) => Asked::Had(found),
-        Ok(Err((why, offence))) => {
-            // A batch of another chain than L1's, it may be: not a lie for certain, and of no use.
-            warn!(%peer, batch = number, why, "not the batch that L1 has");
-            let _ = network.note(peer, offence).await;
+        Ok(Err((why, is_lie))) => {
+            debug!(%peer, batch = number, why, is_lie, "not the batch that L1 has");
+            if is_lie {
+                let _ = network.note(peer, Offence::Malformed).await;
+            }
             Asked::Wrong
         }
         _ => Asked::Nothing,

@@ -251,7 +251,7 @@ impl Asker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_sends_another_batch_is_noted_and_the_next_is_asked() {
+async fn a_peer_that_lies_is_noted_and_the_next_is_asked() {
     let [(anchor, sealed, commit), (_, other, _)] = batches();
     let changed = |change: Change| {
         let mut sealed = sealed.clone();
@@ -260,31 +260,42 @@ async fn a_peer_that_sends_another_batch_is_noted_and_the_next_is_asked() {
         (sealed.slot, sealed.blocks) = (body.slot, body.blocks);
         BatchBody::of(&sealed)
     };
-    // Another batch, another slot, other blocks, other signatures, and what is no batch at all.
+    // What an honest node may have: another batch, another slot, other blocks. What none has: other signatures, and no batch at all.
     let mut forged = BatchBody::of(&sealed);
     *forged.last_mut().unwrap() ^= 1;
-    let lies = [
+    let answers = [
         BatchBody::of(&other),
         changed(OTHER_BLOCKS[0].1),
         changed(OTHER_BLOCKS[2].1),
         forged,
         vec![1, 2, 3],
     ];
-    let count = lies.len();
-    let liar = Peer::start(move |time, _| Some(lies[time % count].clone())).await;
+    let count = answers.len();
+    let liar = Peer::start(move |time, _| Some(answers[time % count].clone())).await;
     let asker = Asker::start().await;
     asker.meet(&liar).await;
-    let mut fetch = Fetch::new(ROLLUP, Some(asker.0.clone()));
+    // Each without memory: one that has just asked waits.
+    let new = || Fetch::new(ROLLUP, Some(asker.0.clone()));
     let mut score = asker.score(&liar).await.unwrap();
-    for lie in 0..count {
-        let found = fetch.from_peers(&anchor, false).await;
-        assert_eq!(found.unwrap_err(), Silence { asked: 1, wrong: 1 }, "lie {lie}");
+    for number in 0..count {
+        let found = new().from_peers(&anchor, false).await;
+        assert_eq!(found.unwrap_err(), Silence { asked: 1, wrong: 1 }, "answer {number}");
         let now = asker.score(&liar).await.unwrap();
-        assert!(now < score - 0.5, "lie {lie} is not noted: {score}, {now}");
+        match number < 3 {
+            true => assert_eq!(now, score, "answer {number}"),
+            false => assert!(now < score - 5.0, "answer {number} is not noted: {score}, {now}"),
+        }
         score = now;
     }
-    assert!(score < -10.0, "what is no batch costs more: {score}");
     assert_eq!(liar.asked(), count);
+
+    // Whoever asks again at once asks nobody, unless there is somebody new.
+    let mut fetch = new();
+    for _ in 0..3 {
+        let silence = fetch.from_peers(&anchor, false).await.unwrap_err();
+        assert_eq!(silence, Silence { asked: 1, wrong: 1 });
+    }
+    assert_eq!(liar.asked(), count + 1);
 
     // One that has nothing is not noted.
     let empty = Peer::start(|_, _| None).await;
@@ -299,8 +310,9 @@ async fn a_peer_that_sends_another_batch_is_noted_and_the_next_is_asked() {
     let bytes = BatchBody::of(&sealed);
     let honest = Peer::start(move |_, number| (number == 1).then(|| bytes.clone())).await;
     asker.meet(&honest).await;
-    asker.0.note(honest.id(), Offence::Malformed).await.unwrap();
-    asker.0.note(honest.id(), Offence::Malformed).await.unwrap();
+    for _ in 0..3 {
+        asker.0.note(honest.id(), Offence::Malformed).await.unwrap();
+    }
     let before = [liar.asked(), empty.asked(), honest.asked()];
     let fetched = fetch.from_peers(&anchor, false).await.unwrap();
     assert_eq!((fetched.commit, honest.asked()), (commit, 1));
