@@ -50,6 +50,9 @@ pub enum BatchBodyError {
     /// The words are no batch.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The words are a batch's, and not as nodes write it.
+    #[error("a transfer of the batch that fits the short form takes the long one")]
+    LongForm,
 }
 
 impl BatchBody {
@@ -99,7 +102,11 @@ impl BatchBody {
                     return Err(BatchBodyError::Short("words"));
                 }
                 let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
-                (BatchData::from_words(&words)?, None)
+                let data = BatchData::from_words(&words)?;
+                if data.to_words() != words {
+                    return Err(BatchBodyError::LongForm);
+                }
+                (data, None)
             }
             [kind] => return Err(BatchBodyError::Kind(kind)),
         };

@@ -78,10 +78,11 @@ impl Block {
         &self.signed.header
     }
 
-    /// Where it stands in the chain.
+    /// Where it stands in the chain; [u64::MAX] if no chain gets that far.
     pub fn position(&self) -> u64 {
         let header = self.header();
-        header.batch.saturating_mul(MAX_INDEX) + u64::from(header.index)
+        let first = header.batch.saturating_mul(MAX_INDEX);
+        first.saturating_add(u64::from(header.index))
     }
 
     /// Who signed it.
