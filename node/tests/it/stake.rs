@@ -362,10 +362,10 @@ async fn a_seed_that_l1_takes_back_is_brought_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut keeper = keeper(&ground, 2, folder.path()).await;
     let start = ground.clock.epoch_start(3);
-    let before = ground.mine_at(start - 1).await.number;
-    let mut brought = async || {
-        let first = ground.mine_at(start + 1).await.number;
-        ground.mine_at(start + 2).await;
+    let before = ground.mine_at(start - 2).await.number;
+    let mut brought = async |time: u64| {
+        let first = ground.mine_at(time).await.number;
+        ground.mine_at(time + 1).await;
         for _ in 0..400 {
             keeper.step().await.unwrap();
             if let Some(found) = staking.seed(4).await.unwrap() {
@@ -376,11 +376,13 @@ async fn a_seed_that_l1_takes_back_is_brought_again() {
         }
         panic!("no seed is brought");
     };
-    let one = brought().await;
+    let one = brought(start + 1).await;
     let depth = ground.operator.head().await.unwrap().number - before;
     ground.ask("anvil_rollback", &[json!(depth)]).await;
     assert_eq!(staking.seed(4).await.unwrap(), None);
-    let other = brought().await;
+    // Anvil gives the block behind the same one the same prevrandao again.
+    ground.mine_at(start - 1).await;
+    let other = brought(start + 2).await;
     assert_ne!(one, other);
 }
 
