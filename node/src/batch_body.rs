@@ -50,9 +50,6 @@ pub enum BatchBodyError {
     /// The words are no batch.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The words are a batch's, and not as nodes write it.
-    #[error("a transfer of the batch that fits the short form takes the long one")]
-    LongForm,
 }
 
 impl BatchBody {
@@ -102,11 +99,7 @@ impl BatchBody {
                     return Err(BatchBodyError::Short("words"));
                 }
                 let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
-                let data = BatchData::from_words(&words)?;
-                if data.to_words() != words {
-                    return Err(BatchBodyError::LongForm);
-                }
-                (data, None)
+                (BatchData::from_words(&words)?, None)
             }
             [kind] => return Err(BatchBodyError::Kind(kind)),
         };

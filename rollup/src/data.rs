@@ -85,8 +85,7 @@ impl BatchData {
     /// Reads words.
     ///
     /// # Errors
-    /// When they are not what [BatchData::to_words] gives for some batch, save that a transfer that fits the short form
-    /// may take the long one.
+    /// When they are not what [BatchData::to_words] gives for some batch.
     pub fn from_words(words: &[u64]) -> Result<Self, DataError> {
         let &[said, entries, fee_account, ref rest @ ..] = words else {
             let said = words.first().copied().unwrap_or(0);

@@ -228,6 +228,9 @@ pub enum Body {
         to: u32,
         /// Gwei.
         amount: u64,
+        /// Whether it takes the long form although the short one would do. This program writes no such record; L1 and the
+        /// kernel take one, and what L1 has must be kept word for word.
+        long: bool,
     },
     /// A transfer to a new account.
     Open {
@@ -251,10 +254,14 @@ pub enum Body {
 }
 
 impl Record {
-    /// The record of an operation.
+    /// The record of an operation, in the shortest form.
     pub fn new(from: u32, fee: u64, operation: &Operation) -> Self {
         let body = match *operation {
-            Operation::Transfer { to, amount, .. } => Body::Transfer { to, amount },
+            Operation::Transfer { to, amount, .. } => Body::Transfer {
+                to,
+                amount,
+                long: false,
+            },
             Operation::Open { address, amount } => Body::Open { address, amount },
             Operation::Withdraw { recipient, amount } => Body::Withdraw { recipient, amount },
             Operation::Rekey { address } => Body::Rekey { address },
@@ -262,15 +269,20 @@ impl Record {
         Self { from, fee, body }
     }
 
+    /// Whether no other record says the same in fewer words.
+    pub fn is_shortest(&self) -> bool {
+        !matches!(self.body, Body::Transfer { long: true, .. })
+    }
+
     /// The record's words.
     pub fn encode(&self) -> Vec<u64> {
         let from = u64::from(self.from);
         let address = |address: &Address| address.to_word().map(|element| element.as_int());
         let (tag, values) = match &self.body {
-            Body::Transfer { to, amount } => {
+            Body::Transfer { to, amount, long } => {
                 let (low, high) = (u64::from(*to) & ((1 << 31) - 1), u64::from(*to >> 31));
-                match (amount::FEE.pack(self.fee), amount::AMOUNT.pack(*amount)) {
-                    (Some(fee), Some(amount)) => {
+                match packed(self.fee, *amount) {
+                    Some((fee, amount)) if !long => {
                         let ((f0, f1), (a0, a1)) = (amount::parts(fee), amount::parts(amount));
                         (TRANSFER, vec![from, low, TRANSFER, high, f0, f1, a0, a1])
                     }
@@ -290,7 +302,7 @@ impl Record {
     /// Reads one record from the head of `words` and returns it with the number of words it takes.
     ///
     /// # Errors
-    /// When the words do not start with what [Record::encode] gives for some record.
+    /// When the words do not start with what [Record::encode] gives for some record: two lists of words are never one record.
     pub fn decode(words: &[u64]) -> Result<(Self, usize), RecordError> {
         let second = *words.get(1).ok_or(RecordError::Short {
             wanted: 2,
@@ -313,12 +325,14 @@ impl Record {
                     Body::Transfer {
                         to: index(v[1], v[3]),
                         amount,
+                        long: false,
                     },
                 )
             }
             TRANSFER_LONG => {
-                let to = index(v[1], v[3]);
-                (v[5], Body::Transfer { to, amount: v[4] })
+                let (to, amount, fee) = (index(v[1], v[3]), v[4], v[5]);
+                let long = packed(fee, amount).is_some();
+                (fee, Body::Transfer { to, amount, long })
             }
             OPEN => (
                 v[3],
@@ -348,6 +362,11 @@ impl Record {
             layout.words.len(),
         ))
     }
+}
+
+/// Fee and amount of a transfer as the short form has them; `None` if it cannot hold one of them.
+fn packed(fee: u64, amount: u64) -> Option<(u64, u64)> {
+    Some((amount::FEE.pack(fee)?, amount::AMOUNT.pack(amount)?))
 }
 
 /// The layout of the records with tag `tag`.

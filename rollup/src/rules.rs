@@ -249,7 +249,7 @@ impl Overlay {
             .ok_or(Refusal::Funds { index, balance, needed })?;
         let fees = credited(index, self.fees, fee).map_err(|_| Refusal::FeeOverflow)?;
         match record.body {
-            Body::Transfer { to, amount } => {
+            Body::Transfer { to, amount, .. } => {
                 let mut recipient = if to == index { sender } else { self.existing(state, to)? };
                 recipient.balance = credited(to, recipient.balance, amount)?;
                 self.touched.insert(index, sender);

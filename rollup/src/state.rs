@@ -167,7 +167,7 @@ impl State {
 fn transaction_of(record: &Record, overlay: &Overlay, state: &State) -> Result<Transaction, Refusal> {
     let account = |index| overlay.account(state, index).ok_or(Refusal::NoSuchAccount { index });
     let operation = match record.body {
-        Body::Transfer { to, amount } => Operation::Transfer {
+        Body::Transfer { to, amount, .. } => Operation::Transfer {
             to,
             address: account(to)?.address,
             amount,

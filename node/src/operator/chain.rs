@@ -11,6 +11,7 @@ use starling_rollup::block_header::{self, BlockEnd, BlocksError, SignedHeader};
 use starling_rollup::chain::{self, GENESIS};
 use starling_rollup::data::{BatchData, DataError};
 use starling_rollup::envelope::TransactionId;
+use starling_rollup::record::Record;
 use starling_rollup::rules::Refusal;
 use starling_rollup::state::{ReplayError, State};
 use starling_rollup::transaction::SignedTransaction;
@@ -120,7 +121,7 @@ pub struct Commit {
     pub words: Vec<u64>,
 }
 
-/// Why a batch on L1 cannot be executed: it will never be proven.
+/// Why a batch on L1 is not built on: at most its own committer proves it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Garbage {
     /// Its words are no batch.
@@ -132,7 +133,8 @@ pub enum Garbage {
     /// Its blocks do not cut its words.
     #[error(transparent)]
     Blocks(#[from] BlocksError),
-    /// It says in more words than needed what it says: the kernel takes that, and no node proves it.
+    /// It says in more words than needed what it says: the kernel takes that, and no node proves it. Once it is proven it is taken
+    /// over, word for word.
     #[error("a transfer in it has a longer form than it needs, which nodes do not prove")]
     Form,
     /// Its claim is not the digest of its words, or it is not what L1 says it is.
@@ -147,7 +149,7 @@ pub enum Adopted {
     Done,
     /// So many of its transactions' signatures are not here: whoever has the batch must be asked.
     Unsigned(usize),
-    /// It will never be proven.
+    /// It is not built on.
     Garbage(Garbage),
 }
 
@@ -446,7 +448,7 @@ impl Sequencer {
             Ok(executed) => executed,
             Err(garbage) => return Ok(Adopted::Garbage(garbage)),
         };
-        if !proven && data.to_words() != commit.words {
+        if !proven && !data.records.iter().all(Record::is_shortest) {
             return Ok(Adopted::Garbage(Garbage::Form));
         }
         let ids: Vec<TransactionId> = transactions

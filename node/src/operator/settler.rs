@@ -503,7 +503,8 @@ impl Settler {
                 Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
                 Adopted::Garbage(garbage) => {
                     return Ok(Standing::Stalled(format!(
-                        "batch {number} on L1 can never be proven ({garbage}): it is pruned at its deadline"
+                        "nothing is built on batch {number} of L1 ({garbage}): it is pruned at its deadline, unless its committer \
+                         proves it"
                     )));
                 }
                 Adopted::Unsigned(missing) => {

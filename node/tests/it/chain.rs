@@ -9,6 +9,7 @@ use starling_node::block::{Block, BlockError, Opening};
 use starling_node::gossip::{Evidence, GossipError, ProofNotice, contradiction};
 use starling_node::mempool::{Limits, Mempool};
 use starling_node::operator::chain::{Adopted, BlockFault, Commit, Garbage, ReceiveError, Received};
+use starling_node::operator::fetch::Anchor;
 use starling_node::operator::journal::{Body, Journal};
 use starling_node::operator::sequencer::{Making, Place, Sealing, Sequencer, Turn};
 use starling_node::operator::signing::Signer;
@@ -19,6 +20,7 @@ use starling_rollup::chain;
 use starling_rollup::entry::{Entry, Kind};
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::l1_key::L1Key;
+use starling_rollup::operations;
 use starling_rollup::transaction::{Operation, RollupId, SignedTransaction, Transaction};
 use starling_vm::schnorr::SecretKey;
 
@@ -504,11 +506,8 @@ fn garbage_on_l1_moves_nobody() {
     assert!(matches!(ours.place(&id), Some(Place::Sealed { .. })));
 }
 
-/// A transfer that fits two words takes four: the rules and the kernel take it, and no prover here would find the digest that L1 has.
-#[test]
-fn a_batch_in_a_form_that_nobody_proves_is_not_built_on() {
-    let (mut leader, _) = begun();
-    leader.sequencer.close_before(6).unwrap();
+/// The commit of the first batch of a leader, with its last transfer of two words in four of them.
+fn spelled_out(leader: &Node) -> Commit {
     let mut commit = leader.commit(1);
     let Some(&[sender, _]) = commit.words.last_chunk() else {
         panic!("it ends with a transfer");
@@ -521,16 +520,70 @@ fn a_batch_in_a_form_that_nobody_proves_is_not_built_on() {
     commit.digest = chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
     let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
     commit.head = all.last().unwrap().hash();
+    commit
+}
+
+/// The rules and the kernel take the long form of a short transfer, and no prover here would find the digest that L1 has. Once it is
+/// proven, it is kept as L1 has it: what is said of it and of its operations must lead to what the contract holds.
+#[test]
+fn a_batch_in_a_form_that_nobody_else_proves_is_kept_word_for_word_once_it_is_proven() {
+    let (mut leader, _) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let commit = spelled_out(&leader);
     let tip = leader.sequencer.tip();
     let adopted = leader.sequencer.adopt(&commit, Vec::new(), false).unwrap();
     assert_eq!(adopted, Adopted::Garbage(Garbage::Form));
     assert_eq!(leader.sequencer.tip(), tip);
-    // What L1 has proven is so, whatever it took.
     assert_eq!(
         leader.sequencer.adopt(&commit, Vec::new(), true).unwrap(),
         Adopted::Done
     );
     assert_eq!(leader.sequencer.tip(), commit.head);
+    let mut leader = leader.restarted();
+    assert!(leader.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
+    let kept = leader.commit(1);
+    assert_eq!(
+        (&kept.words, kept.digest, kept.head),
+        (&commit.words, commit.digest, commit.head)
+    );
+    let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
+    assert_eq!(sealed.headers([0; 32]).unwrap().last().unwrap().hash(), commit.head);
+    // All signatures are known, and still nobody here can prove it.
+    assert!(sealed.batch().is_none() && sealed.operations() == 2);
+    let last = commit.words.last_chunk::<4>().unwrap();
+    assert_eq!(operations::operations(&sealed.data()).last().unwrap(), last);
+    // A peer gets what L1 has.
+    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
+    let anchor = Anchor {
+        number: 1,
+        parent_digest: chain::GENESIS,
+        parent_head: [0; 32],
+        digest: commit.digest,
+        head: commit.head,
+    };
+    assert_eq!(anchor.check(&ROLLUP, &body).unwrap().words, commit.words);
+}
+
+/// L1 loses a batch that was taken over because it was proven: who would commit it again could not prove it.
+#[test]
+fn a_batch_whose_signatures_are_not_here_goes_when_l1_loses_it() {
+    let (mut leader, blocks) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let commit = leader.commit(1);
+    let mut other = Node::follower();
+    assert_eq!(other.sequencer.adopt(&commit, Vec::new(), true).unwrap(), Adopted::Done);
+    assert!(other.sequencer.journal().sealed(1).unwrap().unwrap().batch().is_none());
+    other.sequencer.take_back_unless(1, |_, _| true).unwrap();
+    assert_eq!(other.sequencer.last(), 1);
+    other.sequencer.take_back_unless(0, |_, _| true).unwrap();
+    assert_eq!((other.sequencer.last(), other.sequencer.tip()), (0, [0; 32]));
+    // One that has the signatures keeps it, and commits it again if it is its turn.
+    leader.sequencer.take_back_unless(0, |_, _| true).unwrap();
+    assert_eq!(leader.sequencer.last(), 1);
+    // The other goes on as if it had never been.
+    other.look();
+    other.take(&blocks);
+    assert_eq!(other.sequencer.tip(), leader.sequencer.tip());
 }
 
 /// The leader's blocks are orphaned by L1 in the middle of its slot: it signs nothing twice, waits, and builds again in the next slot.

@@ -141,6 +141,7 @@ fn random_record(rng: &mut Random) -> Vec<u64> {
         0 => Body::Transfer {
             to: rng.random(),
             amount,
+            long: false,
         },
         1 => Body::Open { address, amount },
         2 => Body::Withdraw {
@@ -151,6 +152,7 @@ fn random_record(rng: &mut Random) -> Vec<u64> {
         _ => Body::Transfer {
             to: rng.random(),
             amount: 1_000 * rng.random_range(0..1 << 30),
+            long: rng.random(),
         },
     };
     let fee = rng.random_range(0..2_000);
@@ -437,7 +439,11 @@ fn malformed_data_is_refused() {
     }
     // Words behind the last: three, two and one of them.
     let (from, fee) = (1, 2);
-    let transfer = Body::Transfer { to: 3, amount: 4 };
+    let transfer = Body::Transfer {
+        to: 3,
+        amount: 4,
+        long: false,
+    };
     let rekey = Body::Rekey {
         address: Address::from_word(claim),
     };
@@ -528,7 +534,8 @@ fn a_transfer_costs_little_to_commit() {
             let (from, to) = (rng.random_range(0..1 << 20), rng.random_range(0..1 << 20));
             let amount = rng.random_range(0..1 << 30);
             let fee = rng.random_range(0..2_000);
-            let body = Body::Transfer { to, amount };
+            let long = false;
+            let body = Body::Transfer { to, amount, long };
             Record { from, fee, body }.encode()
         };
         let records: Vec<Vec<u64>> = (0..count).map(|_| transfer(&mut rng)).collect();

@@ -21,7 +21,7 @@ fn address() -> impl Strategy<Value = Address> {
 
 fn record() -> impl Strategy<Value = Record> {
     let body = prop_oneof![
-        (any::<u32>(), amount()).prop_map(|(to, amount)| Body::Transfer { to, amount }),
+        (any::<u32>(), amount(), any::<bool>()).prop_map(|(to, amount, long)| Body::Transfer { to, amount, long }),
         (address(), amount()).prop_map(|(address, amount)| Body::Open { address, amount }),
         (any::<[u8; 20]>(), amount()).prop_map(|(recipient, amount)| Body::Withdraw {
             recipient: L1Address(recipient),
@@ -29,20 +29,13 @@ fn record() -> impl Strategy<Value = Record> {
         }),
         address().prop_map(|address| Body::Rekey { address }),
     ];
-    (any::<u32>(), amount(), body).prop_map(|(from, fee, body)| Record { from, fee, body })
-}
-
-/// Whether these are the record's words; a transfer that fits the short form may also take the long one.
-fn is_encoding(record: &Record, words: &[u64]) -> bool {
-    let long = match record.body {
-        Body::Transfer { to, amount } => {
-            let to = u64::from(to);
-            let (low, high) = (to & ((1 << 31) - 1), to >> 31);
-            vec![u64::from(record.from) | low << 32, 2 | high << 4, amount, record.fee]
+    (any::<u32>(), amount(), body).prop_map(|(from, fee, mut body)| {
+        if let Body::Transfer { amount, long, .. } = &mut body {
+            // What only the long form holds is in no form that it could do without.
+            *long &= AMOUNT.pack(*amount).is_some() && FEE.pack(fee).is_some();
         }
-        _ => Vec::new(),
-    };
-    words == record.encode() || words == long
+        Record { from, fee, body }
+    })
 }
 
 proptest! {
@@ -65,14 +58,14 @@ proptest! {
         words[at] ^= 1 << bit;
         words.resize(8, 0);
         if let Ok((decoded, used)) = Record::decode(&words) {
-            prop_assert!(is_encoding(&decoded, &words[..used]));
+            prop_assert_eq!(decoded.encode(), &words[..used]);
         }
     }
 
     #[test]
     fn random_words_never_panic(words in proptest::collection::vec(any::<u64>(), 0..10)) {
         if let Ok((decoded, used)) = Record::decode(&words) {
-            prop_assert!(is_encoding(&decoded, &words[..used]));
+            prop_assert_eq!(decoded.encode(), &words[..used]);
         }
     }
 
@@ -104,11 +97,33 @@ fn a_common_transfer_takes_sixteen_bytes() {
         body: Body::Transfer {
             to: u32::MAX,
             amount: 1_500_000_000,
+            long: false,
         },
     };
     let words = record.encode();
     assert_eq!(words.len(), 2);
     assert!(words.iter().all(|word| word >> 63 == 0));
+}
+
+/// One transfer in both forms, and one that has the long form alone.
+#[test]
+fn a_record_remembers_its_form() {
+    let record = |amount, long| Record {
+        from: 1,
+        fee: 3,
+        body: Body::Transfer { to: 2, amount, long },
+    };
+    // Ten is a mantissa of 1 with the exponent 1.
+    let short = vec![1 | 2 << 32, 1 | 3 << 10 | 1 << 21 | 1 << 26];
+    let long = [1 | 2 << 32, 2, 10, 3];
+    assert_eq!(record(10, false).encode(), short);
+    assert_eq!(record(10, true).encode(), long);
+    assert_eq!(Record::decode(&short), Ok((record(10, false), 2)));
+    assert_eq!(Record::decode(&long), Ok((record(10, true), 4)));
+    let much = (1 << 40) + 1;
+    let only = [1 | 2 << 32, 2, much, 3];
+    assert_eq!(record(much, false).encode(), only);
+    assert_eq!(Record::decode(&only), Ok((record(much, false), 4)));
 }
 
 #[test]
