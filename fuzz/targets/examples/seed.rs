@@ -103,6 +103,8 @@ fn rollup() -> Written {
     }
     write("envelope", "text", TRANSACTIONS[0].to_hex())?;
     write("batch_data", "calldata", to_calldata(&BATCH.data().to_words()))?;
+    // A transfer that has the short form, in the long one.
+    write("batch_data", "long-form", to_calldata(&[7, 0, 0, 1 << 32, 2, 10, 3]))?;
     write("batch_data", "file", BATCH.to_bytes())
 }
 
@@ -139,6 +141,8 @@ fn commits() -> Written {
     write("commit_blocks", "blocks", &blocks)?;
     write("commit_blocks", "behind-the-end", [&blocks[..], &list].concat())?;
     write("commit_blocks", "none", [0, 0, 0])?;
+    let more = [&[0][..], &(count + 1).to_be_bytes(), &words, &[0; 8], &list].concat();
+    write("commit_blocks", "a-word-left", more)?;
     let header = HEADER.to_bytes();
     write("commit_blocks", "header", [&[1], &header[..]].concat())?;
     let mut wallet = header;
@@ -165,6 +169,9 @@ fn key_files() -> Written {
             write("keyfile", name, file.to_json())?;
         }
     }
+    let mut fields: serde_json::Value = serde_json::from_slice(&fs::read(path("keyfile", "l1"))?)?;
+    fields["owner"] = OWNER.to_string().into();
+    write("keyfile", "l1-with-an-owner", fields.to_string())?;
     write("keyfile", "version", "{\"version\":2}")
 }
 
@@ -234,6 +241,8 @@ fn gossip() -> Written {
     )?;
 
     let transaction = Box::new(TRANSACTIONS[0].clone());
+    let never = [&[12, 0, 0], &transaction.to_bytes()[..]].concat();
+    write("p2p_frames", "again-never", never)?;
     let again = Message::Again(transaction, NonZeroU8::MIN);
     for (name, message) in [
         ("again", again),
@@ -253,7 +262,10 @@ fn frames() -> Written {
         role: Role::Operator,
         heads: Heads::default(),
     };
-    write("p2p_frames", "status", [&[0], &status.to_bytes()[..]].concat())?;
+    let mut status = [&[0], &status.to_bytes()[..]].concat();
+    write("p2p_frames", "status", &status)?;
+    status[1 + 1 + 8 + 20 + 32] = 4;
+    write("p2p_frames", "no-role", &status)?;
     let at = StateAt::Soft;
     let questions = [
         ("ask-blocks", Request::BlocksByRange { first: 7, count: 64 }),
@@ -307,7 +319,7 @@ fn answers() -> Written {
     }
     let operation = operation_body(&BATCH.data(), 3).ok_or("no such operation")?;
     write("light_answers", "operation", [&[3, 3], &operation[..]].concat())?;
-    write("light_answers", "other-position", [&[3, 16], &operation[..]].concat())?;
+    write("light_answers", "behind-the-end", [&[3, 11], &operation[..]].concat())?;
     let (before, root) = (Point::genesis(), STATE.root());
     let proof = ProofAnswer {
         before,

@@ -8,7 +8,7 @@ use starling_node::block::Block;
 use starling_node::gossip::{Evidence, Forms, ProofNotice};
 use starling_node::operator::journal::{Body, Sealed};
 use starling_p2p::message::{Decode, Message, MessageId, Topic};
-use starling_p2p::request::{Kind, Request, Response, StateAt};
+use starling_p2p::request::{Kind, MAX_BLOCKS, Request, Response, StateAt};
 use starling_p2p::status::Status;
 use starling_rollup::block_header::SignedHeader;
 use starling_rollup::chain::GENESIS;
@@ -118,6 +118,9 @@ fn question(kind: Kind, bytes: &[u8]) -> bool {
     assert_eq!(request.to_bytes(), bytes);
     assert_eq!(request.kind(), kind);
     assert!(bytes.len() <= Request::MAX_BYTES);
+    if let Request::BlocksByRange { count, .. } = request {
+        assert!((1..=MAX_BLOCKS).contains(&count), "{count} blocks are asked for");
+    }
     true
 }
 
