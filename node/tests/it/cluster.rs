@@ -42,6 +42,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Node {
     pub(crate) child: Child,
     pub(crate) rpc: HttpClient,
+    pub(crate) url: String,
     pub(crate) peers: Vec<String>,
     pub(crate) name: String,
 }
@@ -262,6 +263,7 @@ fn start(home: &Path, config: &Path, name: &str) -> Node {
         if let Some(url) = line.strip_prefix("listening on ") {
             return Node {
                 rpc: HttpClientBuilder::default().build(url).unwrap(),
+                url: url.to_owned(),
                 child,
                 peers,
                 name: name.to_owned(),

@@ -15,6 +15,7 @@ mod history;
 mod journal;
 mod l1;
 mod light;
+mod long_form;
 mod mempool;
 mod metrics;
 mod onchain;

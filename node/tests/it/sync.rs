@@ -30,7 +30,7 @@ pub(crate) const PROVES_NOTHING: [(&str, &str); 2] = [
 ];
 
 /// Waits until a node has all that L1 has, and L1 all that it has; the last batch.
-async fn level(cluster: &Cluster, nodes: &[&Node]) -> u64 {
+pub(crate) async fn level(cluster: &Cluster, nodes: &[&Node]) -> u64 {
     let mut last = 0;
     cluster
         .until("everybody has what L1 has", nodes, async || {
@@ -63,7 +63,7 @@ async fn replayed(cluster: &Cluster, last: u64) -> State {
 }
 
 /// The nodes have the same chain as L1: every batch up to the last, and every account.
-async fn agree(cluster: &Cluster, nodes: &[&Node]) {
+pub(crate) async fn agree(cluster: &Cluster, nodes: &[&Node]) {
     let last = level(cluster, nodes).await;
     let contract = cluster.contract();
     let proven = contract.progress().await.unwrap().proven;
@@ -97,6 +97,17 @@ async fn agree(cluster: &Cluster, nodes: &[&Node]) {
         }
         assert_eq!(state.accounts().len(), USERS);
     }
+}
+
+/// A transfer by way of the newcomer is committed, and both agree.
+async fn pays_through(cluster: &Cluster, operator: &Node, newcomer: &Node) {
+    let id = cluster.transfer(newcomer, 1, 2, 7).await;
+    cluster
+        .until("a transfer by way of the newcomer", &[operator, newcomer], async || {
+            newcomer.stage(&id).await == Stage::Committed
+        })
+        .await;
+    agree(cluster, &[operator, newcomer]).await;
 }
 
 /// How often a node has taken each batch from L1, by its log.
@@ -202,20 +213,12 @@ async fn a_newcomer_catches_up_with_two_hundred_batches_while_the_chain_moves_on
         assert_eq!(newcomer.stage(&id).await, Stage::Committed);
     }
     // And its own users are served.
-    let id = cluster.transfer(&newcomer, 1, 2, 7).await;
-    cluster
-        .until(
-            "a transfer by way of the newcomer",
-            &[&operator, &newcomer],
-            async || newcomer.stage(&id).await == Stage::Committed,
-        )
-        .await;
-    agree(&cluster, &[&operator, &newcomer]).await;
+    pays_through(&cluster, &operator, &newcomer).await;
 }
 
 /// An endpoint that has pruned the transactions of all blocks up to one: of those in even blocks it says that there is none, of the others
 /// that they are pruned. The number of times that it did.
-fn forgetful(cluster: &Cluster, forgotten: u64) -> (Proxy, Arc<AtomicUsize>) {
+pub(crate) fn forgetful(cluster: &Cluster, forgotten: u64) -> (Proxy, Arc<AtomicUsize>) {
     let times = Arc::<AtomicUsize>::default();
     let (count, forgotten) = (times.clone(), AtomicU64::new(forgotten));
     let proxy = Proxy::start(cluster.chain.url(), move |request, answer| {
@@ -284,15 +287,7 @@ async fn what_l1_has_forgotten_comes_from_a_peer() {
     assert!(asked >= 7, "L1 is asked first: {asked}");
     agree(&cluster, &[&operator, &newcomer]).await;
     // What L1 has not forgotten comes as before.
-    let id = cluster.transfer(&newcomer, 1, 2, 7).await;
-    cluster
-        .until(
-            "a transfer by way of the newcomer",
-            &[&operator, &newcomer],
-            async || newcomer.stage(&id).await == Stage::Committed,
-        )
-        .await;
-    agree(&cluster, &[&operator, &newcomer]).await;
+    pays_through(&cluster, &operator, &newcomer).await;
 
     // An L1 that is silent is not one that has forgotten.
     let mut follower = Follower::new(cluster.deployment.block);
