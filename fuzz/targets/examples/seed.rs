@@ -169,9 +169,13 @@ fn key_files() -> Written {
             write("keyfile", name, file.to_json())?;
         }
     }
-    let mut fields: serde_json::Value = serde_json::from_slice(&fs::read(path("keyfile", "l1"))?)?;
-    fields["owner"] = OWNER.to_string().into();
-    write("keyfile", "l1-with-an-owner", fields.to_string())?;
+    let l1: serde_json::Value = serde_json::from_slice(&fs::read(path("keyfile", "l1"))?)?;
+    let mut owned = l1.clone();
+    owned["owner"] = OWNER.to_string().into();
+    write("keyfile", "l1-with-an-owner", owned.to_string())?;
+    let mut cheap = l1;
+    cheap["cost"]["memory_kib"] = (Cost::MINIMUM.memory_kib - 1).into();
+    write("keyfile", "too-cheap", cheap.to_string())?;
     write("keyfile", "version", "{\"version\":2}")
 }
 
