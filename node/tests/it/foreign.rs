@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Node};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -64,6 +64,16 @@ impl Js {
         js
     }
 
+    /// A peer of a node, once the users have their accounts there.
+    async fn beside(cluster: &Cluster, node: &Node) -> Self {
+        cluster
+            .until("the accounts are open", &[node], async || {
+                cluster.user(node, 1).account().await.is_ok() && cluster.user(node, 2).account().await.is_ok()
+            })
+            .await;
+        Self::start(cluster, &node.peers[0]).await
+    }
+
     /// The next event of a kind.
     async fn hear(&mut self, event: &str) -> Value {
         loop {
@@ -84,29 +94,27 @@ impl Js {
     }
 }
 
+/// From user 1 to user 2. Users have the indices in which they deposited.
+fn payment(cluster: &Cluster, nonce: u32, amount: u64) -> Transaction {
+    Transaction {
+        from: 1,
+        nonce,
+        fee: 1,
+        operation: Operation::Transfer {
+            to: 2,
+            address: cluster.address(2),
+            amount,
+        },
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_from_js_libp2p_is_proven_and_forged_ones_cost_the_peer_its_place() {
     let cluster = Cluster::new(1, &Parameters::devnet()).await;
     let node = cluster.node("operator-0", "operator", Some(0), &[]);
-    cluster
-        .until("the accounts are open", &[&node], async || {
-            cluster.user(&node, 1).account().await.is_ok() && cluster.user(&node, 2).account().await.is_ok()
-        })
-        .await;
-    let mut js = Js::start(&cluster, &node.peers[0]).await;
-    let sender = cluster.user(&node, 1).account().await.unwrap();
-    let recipient = cluster.user(&node, 2).account().await.unwrap();
-    let transaction = |nonce: u32, amount: u64| Transaction {
-        from: sender.index,
-        nonce,
-        fee: 1,
-        operation: Operation::Transfer {
-            to: recipient.index,
-            address: cluster.address(2),
-            amount,
-        },
-    };
+    let mut js = Js::beside(&cluster, &node).await;
     let word = cluster.rollup().word();
+    let transaction = |nonce, amount| payment(&cluster, nonce, amount);
     let valid = transaction(0, 1_234).sign(&word, &cluster.keys[1], cluster.owner);
     js.publish(&valid).await;
     let id = TransactionId::new(&valid.transaction, &word).to_string();
@@ -148,4 +156,31 @@ async fn a_transaction_from_js_libp2p_is_proven_and_forged_ones_cost_the_peer_it
     js.hear("disconnected").await;
     let status = node.status().await;
     assert_eq!((status.peers, status.waiting), (Some(0), 0));
+}
+
+/// A sender may have two transactions in the pool. What comes to it beyond those is passed on once, and taken when a block has made room.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_room_waits_for_the_block_that_makes_some() {
+    let cluster = Cluster::new(1, &Parameters::devnet()).await;
+    let few = [
+        ("[prover]\n", "[mempool]\nper_sender = 2\n[prover]\n"),
+        ("block_ms = 300", "block_ms = 1500"),
+    ];
+    let node = cluster.node_with("operator-0", "operator", Some(0), &[], &few);
+    let mut js = Js::beside(&cluster, &node).await;
+    let word = cluster.rollup().word();
+    let all: Vec<SignedTransaction> = (0..7)
+        .map(|nonce| payment(&cluster, nonce, 5).sign(&word, &cluster.keys[1], cluster.owner))
+        .collect();
+    for signed in &all {
+        js.publish(signed).await;
+    }
+    for signed in &all {
+        let id = TransactionId::new(&signed.transaction, &word).to_string();
+        cluster
+            .until("each is in a block", &[&node], async || {
+                node.stage(&id).await >= Stage::Soft
+            })
+            .await;
+    }
 }
