@@ -11,9 +11,9 @@ use ethers_core::abi::Token;
 use serde_json::{Value, json};
 use starling_node::l1::L1;
 use starling_node::l1::abi::{self, ROLLUP};
-use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
+use starling_node::l1::anvil::{Anvil, CHAIN_ID};
 use starling_node::l1::deploy::{Parameters, deploy};
-use starling_node::l1::ethers::{EthersL1, Settings};
+use starling_node::l1::ethers::EthersL1;
 use starling_node::l1::rollup::{CommitSent, Rollup};
 use starling_node::l1::staking::Staking;
 use starling_rollup::address::L1Address;
@@ -23,7 +23,7 @@ use starling_rollup::data::{claim, to_calldata};
 use starling_rollup::l1_key::{L1Key, keccak256};
 use starling_rollup::transaction::RollupId;
 
-use crate::l1::tell;
+use crate::l1::{anvil, sender, tell};
 
 /// Seconds to go on after the deployment, so that slots other than 0 have begun.
 const LATER: u64 = 64;
@@ -48,18 +48,8 @@ fn hash(value: &Value) -> [u8; 32] {
 
 impl World {
     async fn new() -> Self {
-        let chain = Anvil::start(Options {
-            port: 0,
-            block_time: None,
-        })
-        .unwrap();
-        let settings = Settings {
-            poll: Duration::from_millis(20),
-            ..Settings::default()
-        };
-        let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(0).unwrap()), settings)
-            .await
-            .unwrap();
+        let chain = anvil();
+        let l1 = sender(&chain, 0).await;
         let deployment = deploy(&l1, &Parameters::patient()).await.unwrap();
         let staking = Staking::new(&l1, deployment.staking);
         let stake = staking.constants().await.unwrap().min_stake;

@@ -29,7 +29,8 @@ fn settings() -> Settings {
     }
 }
 
-fn anvil() -> Anvil {
+/// A chain with a block for each transaction.
+pub(crate) fn anvil() -> Anvil {
     Anvil::start(Options {
         port: 0,
         block_time: None,
@@ -39,6 +40,17 @@ fn anvil() -> Anvil {
 
 async fn client(chain: &Anvil, settings: Settings) -> EthersL1 {
     EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(0).unwrap()), settings)
+        .await
+        .unwrap()
+}
+
+/// A client with one of the chain's keys, which looks for its transactions often.
+pub(crate) async fn sender(chain: &Anvil, key: usize) -> EthersL1 {
+    let settings = Settings {
+        poll: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(key).unwrap()), settings)
         .await
         .unwrap()
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 use starling_air::check::Statement;
@@ -12,14 +11,13 @@ use starling_air::prover::{ProveError, prove};
 use starling_air::settlement::sections;
 use starling_air::trace::TraceError;
 use starling_node::l1::L1Error;
-use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
-use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Verifier;
 use starling_rollup::address::L1Address;
 use starling_vm::asm::{Source, assemble};
 use starling_vm::executor::RunInputs;
 use starling_vm::field::{Felt, Word};
 
+use crate::l1::{anvil, sender};
 use crate::vm::{Folder, code, json, starling};
 
 /// Every example of the machine, by name. None of them uses a bitwise instruction, so all can settle.
@@ -75,18 +73,8 @@ fn assert_reverted<T: std::fmt::Debug>(result: Result<T, L1Error>, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_settles_through_one_verifier() {
-    let chain = Anvil::start(Options {
-        port: 0,
-        block_time: None,
-    })
-    .unwrap();
-    let settings = Settings {
-        poll: Duration::from_millis(20),
-        ..Settings::default()
-    };
-    let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(1).unwrap()), settings)
-        .await
-        .unwrap();
+    let chain = anvil();
+    let l1 = sender(&chain, 1).await;
     let folder = Folder::new("onchain");
     let proof = folder.path("example.proof");
     let mut deployed: Option<String> = None;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use starling_node::l1::L1;
-use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
+use starling_node::l1::anvil::CHAIN_ID;
 use starling_node::l1::deploy::{Parameters, deploy};
-use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Rollup;
 use starling_node::l1::staking::Staking;
 use starling_node::mempool::{Limits, Mempool};
@@ -19,31 +18,16 @@ use starling_rollup::transaction::{Operation, RollupId, Transaction};
 use starling_vm::schnorr::SecretKey;
 use tokio::sync::watch;
 
-fn settings() -> Settings {
-    Settings {
-        poll: Duration::from_millis(20),
-        ..Settings::default()
-    }
-}
+use crate::l1::{anvil, sender};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfers_settle_on_l1() {
-    let anvil = Anvil::start(Options {
-        port: 0,
-        block_time: None,
-    })
-    .unwrap();
-    let operator = anvil.key(0).unwrap();
-    let operator_address = operator.address();
-    let l1 = Arc::new(
-        EthersL1::connect(anvil.url(), Some(CHAIN_ID), Some(operator), settings())
-            .await
-            .unwrap(),
-    );
+    let anvil = anvil();
+    let l1 = Arc::new(sender(&anvil, 0).await);
     let deployment = deploy(&*l1, &Parameters::patient()).await.unwrap();
     let staking = Staking::new(&*l1, deployment.staking);
     let stake = staking.constants().await.unwrap().min_stake;
-    staking.register(operator_address, 0, [1; 32], stake).await.unwrap();
+    staking.register(l1.sender(), 0, [1; 32], stake).await.unwrap();
     println!("deployed with {} gas", deployment.gas);
     let rollup = RollupId {
         chain_id: CHAIN_ID,

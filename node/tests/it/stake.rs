@@ -9,9 +9,9 @@ use jsonrpsee::core::client::ClientT;
 use jsonrpsee::core::params::ArrayParams;
 use jsonrpsee_http_client::{HttpClient, HttpClientBuilder};
 use serde_json::{Value, json};
-use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
+use starling_node::l1::anvil::{Anvil, CHAIN_ID};
 use starling_node::l1::deploy::{Deployment, Parameters, deploy};
-use starling_node::l1::ethers::{EthersL1, Settings};
+use starling_node::l1::ethers::EthersL1;
 use starling_node::l1::rollup::{Event, Rollup};
 use starling_node::l1::staking::Staking;
 use starling_node::l1::{Block, L1, L1Error};
@@ -33,6 +33,8 @@ use starling_rollup::schedule::{Clock, seed};
 use starling_rollup::transaction::RollupId;
 use tokio::sync::watch;
 
+use crate::l1::{anvil, sender};
+
 const ETHER: u128 = 1_000_000_000_000_000_000;
 const COLD: L1Address = L1Address([0xc0; 20]);
 const PASSWORD: &str = "only a test";
@@ -49,21 +51,8 @@ struct Ground {
 
 impl Ground {
     async fn new() -> Self {
-        let chain = Anvil::start(Options {
-            port: 0,
-            block_time: None,
-        })
-        .unwrap();
-        let client = async |key: usize| {
-            let settings = Settings {
-                poll: Duration::from_millis(20),
-                ..Settings::default()
-            };
-            EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(key).unwrap()), settings)
-                .await
-                .unwrap()
-        };
-        let (operator, reporter) = (client(0).await, client(1).await);
+        let chain = anvil();
+        let (operator, reporter) = (sender(&chain, 0).await, sender(&chain, 1).await);
         let deployment = deploy(&reporter, &Parameters::patient()).await.unwrap();
         let clock = Staking::new(&operator, deployment.staking)
             .constants()
@@ -388,11 +377,7 @@ async fn a_seed_that_l1_takes_back_is_brought_again() {
 
 /// A settler that keeps order, and neither builds nor proves.
 async fn keeper(ground: &Ground, key: usize, folder: &Path) -> Settler {
-    let settings = Settings {
-        poll: Duration::from_millis(20),
-        ..Settings::default()
-    };
-    let l1 = EthersL1::connect(ground.chain.url(), Some(CHAIN_ID), Some(ground.key(key)), settings);
+    let l1 = Arc::new(sender(&ground.chain, key).await);
     let store = store::open(folder, Backend::Redb, &store::Options::default()).unwrap();
     let journal = Journal::open(Arc::from(store), ground.id()).unwrap();
     let fees = Address::from_word(Default::default());
@@ -404,7 +389,6 @@ async fn keeper(ground: &Ground, key: usize, folder: &Path) -> Settler {
     let sequencer = Sequencer::recover(journal.clone(), sealing, fees, pool).unwrap();
     let (status, _) = watch::channel(Status::default());
     let block = ground.deployment.block;
-    let l1 = Arc::new(l1.await.unwrap());
     let made = Settler::new(l1, ground.id(), block, 0, journal, shared(sequencer), status);
     let mut settler = made.await.unwrap();
     let duties = Duties {

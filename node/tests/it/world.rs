@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee_http_client::{HttpClient, HttpClientBuilder};
 use starling_node::client::{User, UserError};
-use starling_node::l1::anvil::{Anvil, CHAIN_ID, Options};
+use starling_node::l1::anvil::{Anvil, CHAIN_ID};
 use starling_node::l1::deploy::{Deployment, Parameters, deploy};
-use starling_node::l1::ethers::{EthersL1, Settings};
+use starling_node::l1::ethers::EthersL1;
 use starling_node::l1::rollup::{Progress, Rollup};
 use starling_node::l1::staking::Staking;
 use starling_node::rpc::{ApiClient, NodeStatus, Stage};
@@ -19,6 +19,8 @@ use starling_rollup::keyfile::{Cost, KeyFile};
 use starling_rollup::transaction::{Operation, RollupId};
 use starling_vm::schnorr::SecretKey;
 use tokio::time::sleep;
+
+use crate::l1::{anvil, sender};
 
 pub(crate) const PASSWORD: &str = "only a test";
 /// How long anything may take before a test gives up.
@@ -55,23 +57,11 @@ impl World {
     /// A rollup with three users who have deposited; the first is the operator's fee account. `more` is put into the
     /// operator's configuration.
     pub(crate) async fn new(more: &str) -> Self {
-        let chain = Anvil::start(Options {
-            port: 0,
-            block_time: None,
-        })
-        .unwrap();
-        let settings = Settings {
-            poll: Duration::from_millis(20),
-            ..Settings::default()
-        };
+        let chain = anvil();
         let operator = chain.key(0).unwrap();
-        let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(1).unwrap()), settings)
-            .await
-            .unwrap();
+        let l1 = sender(&chain, 1).await;
         let deployment = deploy(&l1, &Parameters::patient()).await.unwrap();
-        let its = EthersL1::connect(chain.url(), Some(CHAIN_ID), Some(chain.key(0).unwrap()), settings)
-            .await
-            .unwrap();
+        let its = sender(&chain, 0).await;
         let staking = Staking::new(&its, deployment.staking);
         let stake = staking.constants().await.unwrap().min_stake;
         staking.register(operator.address(), 0, [1; 32], stake).await.unwrap();
