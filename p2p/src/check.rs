@@ -4,6 +4,7 @@ use libp2p::Multiaddr;
 
 use crate::config::Config;
 use crate::message::Topic;
+use crate::names::{Beginning, beginning};
 use crate::quota::Rate;
 use crate::request::Kind;
 
@@ -46,6 +47,23 @@ impl Config {
             self.bootstrap.iter().all(named),
             "bootstrap",
             "needs /p2p/<peer id> at every address's end",
+        )?;
+        let dialled = |address: &Multiaddr| beginning(address) != Beginning::Other;
+        require(
+            self.bootstrap.iter().all(dialled),
+            "bootstrap",
+            "needs addresses that begin with /ip4, /ip6, /dns, /dns4 or /dns6",
+        )?;
+        let ip = |address: &Multiaddr| beginning(address) == Beginning::Ip;
+        require(
+            self.listen.iter().all(ip),
+            "listen",
+            "needs addresses that begin with /ip4 or /ip6",
+        )?;
+        require(
+            self.external.iter().all(ip),
+            "external",
+            "needs addresses that begin with /ip4 or /ip6: peers resolve no names that others tell them",
         )?;
         require(
             self.discovery.outbound_target <= connections.outbound as usize,

@@ -18,7 +18,7 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it, if they are not those it listens on.
     pub external: Vec<Multiaddr>,
-    /// Peers to start from, each with `/p2p/<peer id>` at its end.
+    /// Peers to start from, each with `/p2p/<peer id>` at its end. They may have names: `/dns4/boot.example.org/tcp/9645/p2p/...`.
     pub bootstrap: Vec<Multiaddr>,
     /// If it names any, no other peer may connect: a private network.
     pub allow: Vec<PeerId>,

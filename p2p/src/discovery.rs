@@ -11,6 +11,7 @@ use crate::address::Place;
 use crate::conduct::Offence;
 use crate::config::ms;
 use crate::metrics::Closed;
+use crate::names::{self, Beginning};
 use crate::request::Kind;
 use crate::service::Service;
 
@@ -45,17 +46,43 @@ impl Service {
         self.swarm.behaviour_mut().kad.get_closest_peers(PeerId::random());
     }
 
-    /// Dials an address; a peer that is connected or being dialled is left alone.
+    /// Dials an address, once its name is resolved if it has one; a peer that is connected or being dialled is left alone.
     pub(crate) fn dial(&mut self, address: Multiaddr) {
-        let options = match peer_of(&address) {
+        match names::beginning(&address) {
+            Beginning::Name(..) if self.resolving.insert(address.clone()) => {
+                self.resolved.spawn(async move {
+                    let found = names::resolve(&address).await;
+                    (address, found)
+                });
+            }
+            // The resolver has its own patience.
+            Beginning::Name(..) => {}
+            Beginning::Ip | Beginning::Other => self.dial_any(peer_of(&address), vec![address]),
+        }
+    }
+
+    /// Dials what a name was resolved to.
+    pub(crate) fn on_resolved(&mut self, address: &Multiaddr, found: Vec<Multiaddr>) {
+        self.resolving.remove(address);
+        if !found.is_empty() {
+            self.dial_any(peer_of(address), found);
+        }
+    }
+
+    /// Dials a peer at one of these addresses, or whoever is at the first.
+    fn dial_any(&mut self, peer: Option<PeerId>, addresses: Vec<Multiaddr>) {
+        let Some(first) = addresses.first().cloned() else {
+            return;
+        };
+        let options = match peer {
             Some(peer) => DialOpts::peer_id(peer)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(vec![address.clone()])
+                .addresses(addresses)
                 .build(),
-            None => DialOpts::unknown_peer_id().address(address.clone()).build(),
+            None => DialOpts::unknown_peer_id().address(first.clone()).build(),
         };
         if let Err(error) = self.swarm.dial(options) {
-            debug!(%address, %error, "not dialled");
+            debug!(address = %first, %error, "not dialled");
         }
     }
 
@@ -81,13 +108,7 @@ impl Service {
             .collect::<Vec<_>>();
         for found in strangers {
             let addresses = self.believable(found.addrs);
-            let options = DialOpts::peer_id(found.peer_id)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses)
-                .build();
-            if let Err(error) = self.swarm.dial(options) {
-                debug!(peer = %found.peer_id, %error, "not dialled");
-            }
+            self.dial_any(Some(found.peer_id), addresses);
         }
     }
 

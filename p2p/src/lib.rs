@@ -72,6 +72,7 @@ mod limits;
 pub mod message;
 mod meter;
 pub mod metrics;
+mod names;
 pub mod network;
 mod peers;
 pub mod quota;

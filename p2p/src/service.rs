@@ -1,6 +1,6 @@
 //! The network's task: libp2p's events, the node's calls, and the clock, one at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use libp2p::connection_limits::Exceeded;
 use libp2p::gossipsub::TopicHash;
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::{ConnectionDenied, DialError, ListenError, SwarmEvent};
-use libp2p::{PeerId, Swarm};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
@@ -60,6 +61,9 @@ pub(crate) struct Service {
     pub(crate) serving: HashMap<(Kind, InboundRequestId), PeerId>,
     /// When peers were last looked for.
     pub(crate) discovered: Option<Instant>,
+    /// Addresses whose names are being resolved, and what comes of it.
+    pub(crate) resolving: HashSet<Multiaddr>,
+    pub(crate) resolved: JoinSet<(Multiaddr, Vec<Multiaddr>)>,
     looked: Instant,
     tasks: Tasks,
 }
@@ -107,6 +111,8 @@ impl Service {
             asked: HashMap::new(),
             serving: HashMap::new(),
             discovered: None,
+            resolving: HashSet::new(),
+            resolved: JoinSet::new(),
             looked: now,
             tasks,
             genesis,
@@ -129,6 +135,7 @@ impl Service {
                     Some(command) => self.on_command(command),
                     None => break None,
                 },
+                Some(Ok((address, found))) = self.resolved.join_next() => self.on_resolved(&address, found),
                 _ = tick.tick() => self.on_tick(),
             }
         };

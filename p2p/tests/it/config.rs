@@ -39,9 +39,17 @@ type Break = fn(&mut Config);
 
 #[test]
 fn what_cannot_work_is_refused_by_name() {
-    let broken: [(&str, Break); 17] = [
+    let broken: [(&str, Break); 20] = [
         ("bootstrap", |c| {
             c.bootstrap = vec!["/ip4/1.2.3.4/tcp/1".parse().unwrap()]
+        }),
+        ("bootstrap", |c| {
+            let id = "12D3KooWD3bfmNbuuuVCYwkjnFt3ukm3qaB3hDED3peHHXawvRAi";
+            c.bootstrap = vec![format!("/dnsaddr/example.org/p2p/{id}").parse().unwrap()]
+        }),
+        ("listen", |c| c.listen = vec!["/dns4/localhost/tcp/1".parse().unwrap()]),
+        ("external", |c| {
+            c.external = vec!["/dns4/example.org/tcp/1".parse().unwrap()]
         }),
         ("discovery.outbound_target", |c| c.connections.outbound = 1),
         ("connections.streams", |c| c.connections.streams = 8),

@@ -35,6 +35,31 @@ async fn a_bootstrap_peer_that_comes_back_is_found_again() {
     assert_eq!(node.peers().await, [again.id()]);
 }
 
+/// A name is resolved when its peer is dialled, and one that has no address keeps nobody from the others.
+#[tokio::test]
+async fn a_bootstrap_peer_may_have_a_name() {
+    let mut settings = config();
+    settings.discovery.interval_ms = 300;
+    let first = Node::start(settings.clone()).await;
+    let port = first.address.iter().nth(1).unwrap();
+    let stranger = starling_p2p::Keypair::generate_ed25519().public().to_peer_id();
+    let named = |name: &str, id| format!("{name}{}/p2p/{id}", starling_p2p::Multiaddr::empty().with(port.clone()));
+    settings.bootstrap = ["/dns4/no-such-name.invalid", "/dns4/localhost"]
+        .into_iter()
+        .zip([stranger, first.id()])
+        .map(|(name, id)| named(name, id).parse().unwrap())
+        .collect();
+    let mut node = Node::start(settings).await;
+    node.joined(first.id()).await;
+    // The name leads to the right place, and somebody else is there.
+    let mut wrong = config();
+    wrong.discovery.interval_ms = 300;
+    wrong.bootstrap = vec![named("/dns4/localhost", stranger).parse().unwrap()];
+    let wrong = Node::start(wrong).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(wrong.peers().await.is_empty());
+}
+
 #[tokio::test]
 async fn private_addresses_are_not_believed_on_the_open_network() {
     let mut settings = config();

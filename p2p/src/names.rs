@@ -1,0 +1,122 @@
+//! Names in DNS: an address of a bootstrap peer may begin with one. The system's resolver is asked anew each time the peer is
+//! dialled, so a peer may move; who it is says the peer id at the address's end. Names from peers are never asked for.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::thread;
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use tokio::sync::oneshot;
+use tracing::debug;
+
+/// Most addresses of a name that are tried.
+const MOST: usize = 8;
+
+/// How an address begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// With an IP address.
+    Ip,
+    /// With a name that has addresses of this kind.
+    Name(String, Kind),
+    /// With something that nobody here can dial.
+    Other,
+}
+
+/// Which addresses of a name count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Any,
+    V4,
+    V6,
+}
+
+/// How this address begins.
+pub(crate) fn beginning(address: &Multiaddr) -> Beginning {
+    match address.iter().next() {
+        Some(Protocol::Ip4(_) | Protocol::Ip6(_)) => Beginning::Ip,
+        Some(Protocol::Dns(name)) => Beginning::Name(name.into_owned(), Kind::Any),
+        Some(Protocol::Dns4(name)) => Beginning::Name(name.into_owned(), Kind::V4),
+        Some(Protocol::Dns6(name)) => Beginning::Name(name.into_owned(), Kind::V6),
+        _ => Beginning::Other,
+    }
+}
+
+/// The addresses that one with a name stands for; none if the name has none now.
+pub(crate) async fn resolve(address: &Multiaddr) -> Vec<Multiaddr> {
+    let (name, kind) = match beginning(address) {
+        Beginning::Ip => return vec![address.clone()],
+        Beginning::Name(name, kind) => (name, kind),
+        Beginning::Other => return Vec::new(),
+    };
+    let wanted = |ip: &IpAddr| match kind {
+        Kind::Any => true,
+        Kind::V4 => ip.is_ipv4(),
+        Kind::V6 => ip.is_ipv6(),
+    };
+    let found: BTreeSet<IpAddr> = match look_up(name).await {
+        Ok(found) => found.into_iter().filter(wanted).collect(),
+        Err(error) => {
+            debug!(%address, %error, "the name is not resolved");
+            return Vec::new();
+        }
+    };
+    if found.is_empty() {
+        debug!(%address, "the name has no address of this kind");
+    }
+    let at = |ip: IpAddr| [Protocol::from(ip)].into_iter().chain(address.iter().skip(1)).collect();
+    found.into_iter().take(MOST).map(at).collect()
+}
+
+/// Asks the system. In a thread of its own, since the resolver may wait for long, and a runtime that ends would wait for a thread of its pool.
+async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
+    let (tell, told) = oneshot::channel();
+    thread::Builder::new().name("dns".to_owned()).spawn(move || {
+        let found = (name.as_str(), 0).to_socket_addrs();
+        // Who asked may have ended.
+        let _ = tell.send(found.map(|found| found.map(|socket| socket.ip()).collect()));
+    })?;
+    told.await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(address: &str) -> Multiaddr {
+        address.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_begins_with_an_ip_address_or_a_name() {
+        for ip in ["/ip4/1.2.3.4/tcp/1", "/ip6/::1/udp/1/quic-v1"] {
+            assert_eq!(beginning(&parse(ip)), Beginning::Ip);
+        }
+        for (kind, protocol) in [(Kind::Any, "dns"), (Kind::V4, "dns4"), (Kind::V6, "dns6")] {
+            let address = parse(&format!("/{protocol}/boot.example.org/tcp/1"));
+            assert_eq!(
+                beginning(&address),
+                Beginning::Name("boot.example.org".to_owned(), kind)
+            );
+        }
+        for other in ["/dnsaddr/example.org", "/tcp/1", "/unix/a"] {
+            assert_eq!(beginning(&parse(other)), Beginning::Other, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_gives_way_to_its_addresses_and_the_rest_stays() {
+        let rest = "/udp/9/quic-v1/p2p/12D3KooWD3bfmNbuuuVCYwkjnFt3ukm3qaB3hDED3peHHXawvRAi";
+        let found = resolve(&parse(&format!("/dns4/localhost{rest}"))).await;
+        assert_eq!(found, [parse(&format!("/ip4/127.0.0.1{rest}"))]);
+        // An address is its own name.
+        let six = resolve(&parse(&format!("/dns/::1{rest}"))).await;
+        assert_eq!(six, [parse(&format!("/ip6/::1{rest}"))]);
+        assert!(resolve(&parse(&format!("/dns4/::1{rest}"))).await.is_empty());
+        assert!(resolve(&parse(&format!("/dns6/127.0.0.1{rest}"))).await.is_empty());
+        assert!(resolve(&parse("/dns4/no-such-name.invalid/tcp/1")).await.is_empty());
+        assert!(resolve(&parse("/dnsaddr/localhost")).await.is_empty());
+    }
+}
