@@ -5,13 +5,13 @@ use std::time::Instant;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, identify, kad};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::address::Place;
 use crate::conduct::Offence;
 use crate::config::ms;
 use crate::metrics::Closed;
-use crate::names::{self, Beginning};
+use crate::names::{self, Beginning, NameError};
 use crate::request::Kind;
 use crate::service::Service;
 
@@ -62,10 +62,16 @@ impl Service {
     }
 
     /// Dials what a name was resolved to.
-    pub(crate) fn on_resolved(&mut self, address: &Multiaddr, found: Vec<Multiaddr>) {
-        self.resolving.remove(address);
-        if !found.is_empty() {
-            self.dial_any(peer_of(address), found);
+    pub(crate) fn on_resolved(&mut self, address: Multiaddr, found: Result<Vec<Multiaddr>, NameError>) {
+        self.resolving.remove(&address);
+        match found {
+            Ok(found) => {
+                self.unresolved.remove(&address);
+                self.dial_any(peer_of(&address), found);
+            }
+            // Once: it is tried again and again.
+            Err(error) if self.unresolved.insert(address.clone()) => warn!(%address, %error, "a peer is not dialled"),
+            Err(error) => debug!(%address, %error, "a peer is not dialled"),
         }
     }
 

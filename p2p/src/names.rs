@@ -9,7 +9,6 @@ use std::thread;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use tokio::sync::oneshot;
-use tracing::debug;
 
 /// Most addresses of a name that are tried.
 const MOST: usize = 8;
@@ -44,30 +43,38 @@ pub(crate) fn beginning(address: &Multiaddr) -> Beginning {
     }
 }
 
-/// The addresses that one with a name stands for; none if the name has none now.
-pub(crate) async fn resolve(address: &Multiaddr) -> Vec<Multiaddr> {
+/// Why a name cannot be dialled now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NameError {
+    /// The system's resolver does not say.
+    #[error("the name is not resolved: {0}")]
+    Resolver(#[from] io::Error),
+    /// The name has other addresses, or none.
+    #[error("the name has no address of the kind that is asked for")]
+    None,
+}
+
+/// The addresses that one with a name stands for, at least one.
+///
+/// # Errors
+/// When the name has none now.
+pub(crate) async fn resolve(address: &Multiaddr) -> Result<Vec<Multiaddr>, NameError> {
     let (name, kind) = match beginning(address) {
-        Beginning::Ip => return vec![address.clone()],
+        Beginning::Ip => return Ok(vec![address.clone()]),
         Beginning::Name(name, kind) => (name, kind),
-        Beginning::Other => return Vec::new(),
+        Beginning::Other => return Err(NameError::None),
     };
     let wanted = |ip: &IpAddr| match kind {
         Kind::Any => true,
         Kind::V4 => ip.is_ipv4(),
         Kind::V6 => ip.is_ipv6(),
     };
-    let found: BTreeSet<IpAddr> = match look_up(name).await {
-        Ok(found) => found.into_iter().filter(wanted).collect(),
-        Err(error) => {
-            debug!(%address, %error, "the name is not resolved");
-            return Vec::new();
-        }
-    };
+    let found: BTreeSet<IpAddr> = look_up(name).await?.into_iter().filter(wanted).collect();
     if found.is_empty() {
-        debug!(%address, "the name has no address of this kind");
+        return Err(NameError::None);
     }
     let at = |ip: IpAddr| [Protocol::from(ip)].into_iter().chain(address.iter().skip(1)).collect();
-    found.into_iter().take(MOST).map(at).collect()
+    Ok(found.into_iter().take(MOST).map(at).collect())
 }
 
 /// Asks the system. In a thread of its own, since the resolver may wait for long, and a runtime that ends would wait for a thread of its pool.
@@ -110,13 +117,15 @@ mod tests {
     async fn a_name_gives_way_to_its_addresses_and_the_rest_stays() {
         let rest = "/udp/9/quic-v1/p2p/12D3KooWD3bfmNbuuuVCYwkjnFt3ukm3qaB3hDED3peHHXawvRAi";
         let found = resolve(&parse(&format!("/dns4/localhost{rest}"))).await;
-        assert_eq!(found, [parse(&format!("/ip4/127.0.0.1{rest}"))]);
+        assert_eq!(found.unwrap(), [parse(&format!("/ip4/127.0.0.1{rest}"))]);
         // An address is its own name.
         let six = resolve(&parse(&format!("/dns/::1{rest}"))).await;
-        assert_eq!(six, [parse(&format!("/ip6/::1{rest}"))]);
-        assert!(resolve(&parse(&format!("/dns4/::1{rest}"))).await.is_empty());
-        assert!(resolve(&parse(&format!("/dns6/127.0.0.1{rest}"))).await.is_empty());
-        assert!(resolve(&parse("/dns4/no-such-name.invalid/tcp/1")).await.is_empty());
-        assert!(resolve(&parse("/dnsaddr/localhost")).await.is_empty());
+        assert_eq!(six.unwrap(), [parse(&format!("/ip6/::1{rest}"))]);
+        for none in ["/dns4/::1", "/dns6/127.0.0.1", "/dnsaddr/localhost"] {
+            let found = resolve(&parse(&format!("{none}{rest}"))).await;
+            assert!(matches!(found, Err(NameError::None)), "{none}: {found:?}");
+        }
+        let nobody = resolve(&parse("/dns4/no-such-name.invalid/tcp/1")).await;
+        assert!(matches!(nobody, Err(NameError::Resolver(_))), "{nobody:?}");
     }
 }

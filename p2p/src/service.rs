@@ -26,6 +26,7 @@ use crate::gossip::Undecided;
 use crate::handle::Command;
 use crate::message::{Decode, Topic};
 use crate::metrics::{Closed, Metrics};
+use crate::names::NameError;
 use crate::peers::Peer;
 use crate::quota::Bucket;
 use crate::request::Kind;
@@ -63,7 +64,9 @@ pub(crate) struct Service {
     pub(crate) discovered: Option<Instant>,
     /// Addresses whose names are being resolved, and what comes of it.
     pub(crate) resolving: HashSet<Multiaddr>,
-    pub(crate) resolved: JoinSet<(Multiaddr, Vec<Multiaddr>)>,
+    pub(crate) resolved: JoinSet<(Multiaddr, Result<Vec<Multiaddr>, NameError>)>,
+    /// Those whose names had no address the last time.
+    pub(crate) unresolved: HashSet<Multiaddr>,
     looked: Instant,
     tasks: Tasks,
 }
@@ -113,6 +116,7 @@ impl Service {
             discovered: None,
             resolving: HashSet::new(),
             resolved: JoinSet::new(),
+            unresolved: HashSet::new(),
             looked: now,
             tasks,
             genesis,
@@ -135,7 +139,7 @@ impl Service {
                     Some(command) => self.on_command(command),
                     None => break None,
                 },
-                Some(Ok((address, found))) = self.resolved.join_next() => self.on_resolved(&address, found),
+                Some(Ok((address, found))) = self.resolved.join_next() => self.on_resolved(address, found),
                 _ = tick.tick() => self.on_tick(),
             }
         };
