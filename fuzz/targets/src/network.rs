@@ -189,6 +189,7 @@ pub fn batch_body(bytes: &[u8]) -> bool {
             None => Body::Public {
                 data: body.data.clone(),
                 ids: Vec::new(),
+                known: Vec::new(),
             },
         },
     };

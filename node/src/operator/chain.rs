@@ -165,6 +165,19 @@ impl Sequencer {
         Ok(self.unproven_to(proven, self.last)? + self.operations())
     }
 
+    /// The first sealed batch behind `proven` whose signatures are not all here: nobody here can prove it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn unsigned(&self, proven: u64) -> Result<Option<u64>, JournalError> {
+        for number in proven + 1..=self.last {
+            if !self.shape(number)?.signed {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
     /// Operations of the batches behind `proven` up to `last`.
     ///
     /// # Errors
@@ -455,16 +468,19 @@ impl Sequencer {
             .iter()
             .map(|transaction| TransactionId::new(transaction, &self.journal.rollup().word()))
             .collect();
-        let signed = self.signatures(number, &ids, given)?;
-        let batch = signed.as_ref().ok().and_then(|signed| complete(base, &data, signed));
-        let body = match (batch, signed) {
-            (Some(batch), _) => Body::Signed(batch),
-            _ if proven => Body::Public {
+        let known = self.signatures(number, &ids, given)?;
+        let missing = ids.len() - known.len();
+        let batch = (missing == 0).then(|| complete(base, &data, &known)).flatten();
+        let body = match batch {
+            Some(batch) => Body::Signed(batch),
+            None if proven => Body::Public {
                 data: data.clone(),
                 ids,
+                known,
             },
-            (None, Err(missing)) => return Ok(Adopted::Unsigned(missing)),
-            (None, Ok(signed)) => return Ok(Adopted::Unsigned(signed.len())),
+            None if missing > 0 => return Ok(Adopted::Unsigned(missing)),
+            // Other keys' signatures than the accounts'.
+            None => return Ok(Adopted::Unsigned(known.len())),
         };
         let sealed = Sealed {
             number,
@@ -515,13 +531,13 @@ impl Sequencer {
         Ok((data, transactions, overlay))
     }
 
-    /// The signed transactions with these ids, from all that this node has; how many are missing otherwise.
+    /// The signed transactions with these ids, in their order, as far as this node has them.
     fn signatures(
         &self,
         number: u64,
         ids: &[TransactionId],
         given: Vec<SignedTransaction>,
-    ) -> Result<Result<Vec<SignedTransaction>, usize>, JournalError> {
+    ) -> Result<Vec<SignedTransaction>, JournalError> {
         let mut known: HashMap<TransactionId, SignedTransaction> = HashMap::new();
         for number in number..=self.last {
             if let Some(sealed) = self.journal.sealed(number)? {
@@ -542,8 +558,7 @@ impl Sequencer {
             let waiting = self.pool.get(id).or_else(|| self.outside.find(id));
             found.extend(known.get(id).or(waiting).cloned());
         }
-        let missing = ids.len() - found.len();
-        Ok(if missing == 0 { Ok(found) } else { Err(missing) })
+        Ok(found)
     }
 }
 

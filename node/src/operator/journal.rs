@@ -72,12 +72,14 @@ pub type Undo = (u32, Option<Account>);
 pub enum Body {
     /// Everything: it can be proven, and its transactions can be tried again.
     Signed(Batch),
-    /// What L1 has of it: signatures are not posted. It can be executed and not proven.
+    /// What L1 has of it, and what is known besides: signatures are not posted. It can be executed and not proven.
     Public {
         /// The data.
         data: BatchData,
         /// The ids of its transactions.
         ids: Vec<TransactionId>,
+        /// Those of its transactions whose signatures are here: if L1 loses the batch they are tried again.
+        known: Vec<SignedTransaction>,
     },
 }
 
@@ -143,9 +145,12 @@ impl Sealed {
         }
     }
 
-    /// The transactions, if their signatures are known.
+    /// The transactions whose signatures are known: all of them, if the whole batch is.
     pub fn transactions(&self) -> &[SignedTransaction] {
-        self.batch().map_or(&[], |batch| &batch.transactions)
+        match &self.body {
+            Body::Signed(batch) => &batch.transactions,
+            Body::Public { known, .. } => known,
+        }
     }
 
     /// The headers of its blocks.

@@ -145,6 +145,8 @@ pub(super) struct Shape {
     pub(super) entries: usize,
     /// Signed operations.
     pub(super) operations: usize,
+    /// Whether all their signatures are here.
+    pub(super) signed: bool,
 }
 
 /// Batches whose shape is kept.
@@ -308,6 +310,7 @@ impl Sequencer {
         let shape = Shape {
             entries: sealed.entries().len(),
             operations: sealed.operations(),
+            signed: sealed.batch().is_some(),
         };
         shapes.insert(number, shape);
         while shapes.len() > SHAPES {

@@ -379,7 +379,7 @@ impl Settler {
         let staking = Staking::new(&*self.l1, self.constants.staking);
         turns::look(&self.turns, &staking, &head, look.reorganised).await?;
         self.tell_sequencer(&progress, look.head).await?;
-        let standing = self.take_over(&progress).await?;
+        let standing = self.take_over(&progress, head.timestamp).await?;
         let level = matches!(standing, Standing::Level);
         self.tell_turn(!level, &progress).await?;
         let sealed = self.sequencer.lock().await.last();
@@ -432,12 +432,25 @@ impl Settler {
     // ============================================================================================================
 
     /// Takes L1's batches over where the chain has others or none.
-    async fn take_over(&mut self, progress: &Progress) -> Result<Standing, SettleError> {
+    async fn take_over(&mut self, progress: &Progress, time: u64) -> Result<Standing, SettleError> {
         let commits = commits(self.follower.events());
         let last = commits.last_key_value().map_or(0, |(number, _)| *number);
         if last != progress.committed {
             // L1 moved on between the two questions.
             return Ok(Standing::Level);
+        }
+        let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
+        if let Some(number) = unsigned {
+            // It was taken over because it was proven, and is not any more.
+            let seen_at = self.journal.sealed(number)?.map_or(0, |sealed| sealed.sealed_at);
+            if time <= seen_at {
+                return Ok(Standing::Stalled(format!(
+                    "batch {number} was proven on L1, and is not as of its last block: nothing is built until L1 is further"
+                )));
+            }
+            if number > last {
+                self.sequencer.lock().await.give_up(number)?;
+            }
         }
         let mut first = last + 1;
         let own = self.sequencer.lock().await.last();
@@ -453,6 +466,9 @@ impl Settler {
             }
             first = number;
         }
+        // What L1 has and has not proven must be here with its signatures, as if it came now.
+        let unsigned = unsigned.filter(|number| *number <= last);
+        first = unsigned.map_or(first, |number| first.min(number));
         let mut taken = 0;
         for number in first..=last {
             let transaction = commits.get(&number).copied();
@@ -462,7 +478,7 @@ impl Settler {
             let before = {
                 let mut sequencer = self.sequencer.lock().await;
                 // Its blocks may have come meanwhile.
-                if sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
+                if unsigned != Some(number) && sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
                     continue;
                 }
                 match number - 1 {
@@ -574,6 +590,10 @@ impl Settler {
         let Some(sealed) = sealed else {
             return Ok(false);
         };
+        if sealed.batch().is_none() {
+            // Nobody here could prove it.
+            return Ok(false);
+        }
         if !self.staking().may_commit(me, progress.quiet_since).await? || sealed.slot > slot {
             return Ok(false);
         }

@@ -7,9 +7,8 @@ use super::feed::Standing;
 use super::sequencer::{Sequencer, SequencerError};
 
 impl Sequencer {
-    /// Takes back the sealed batches above `committed` from the first on that has an entry which `stands` denies, or whose signatures
-    /// are not here: L1 was reorganised, and the queue is another now, or it has lost a batch that was taken over because it
-    /// was proven. Nobody here could prove that one, so whoever commits it loses the bond. The transactions are tried again.
+    /// Takes back the sealed batches above `committed` from the first on that has an entry which `stands` denies: L1 was
+    /// reorganised, and the queue is another now. Their transactions are tried again.
     ///
     /// # Errors
     /// When the journal fails.
@@ -25,7 +24,7 @@ impl Sequencer {
             };
             let first = sealed.queue_end - sealed.entries().len() as u64;
             let mut entries = (first..).zip(sealed.entries());
-            if sealed.batch().is_none() || !entries.all(|(at, (entry, _))| stands(at, entry)) {
+            if !entries.all(|(at, (entry, _))| stands(at, entry)) {
                 break;
             }
             sound = number;
@@ -35,11 +34,22 @@ impl Sequencer {
         if sound == self.last && open_stands {
             return Ok(());
         }
-        self.take_back_to(
-            sound,
-            "L1 has another queue, or lost a batch that is proven nowhere else",
-        )?;
+        self.take_back_to(sound, "L1's queue is another now")?;
         self.entries.clear();
+        self.retry();
+        Ok(())
+    }
+
+    /// Takes back batch `number`, which L1 has lost and whose signatures are not here, and what is built on it: whoever committed it
+    /// could not prove it, and would lose the bond. Transactions whose signatures are here are tried again.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn give_up(&mut self, number: u64) -> Result<(), SequencerError> {
+        self.take_back_to(
+            number.saturating_sub(1),
+            "L1 has lost it, and its signatures are not here",
+        )?;
         self.retry();
         Ok(())
     }

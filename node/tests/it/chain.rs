@@ -562,6 +562,24 @@ fn a_batch_in_a_form_that_nobody_else_proves_is_kept_word_for_word_once_it_is_pr
         head: commit.head,
     };
     assert_eq!(anchor.check(&ROLLUP, &body).unwrap().words, commit.words);
+    // L1 loses it: what was accepted here is not lost with it.
+    let ids = leader.sequencer.journal().ids(&sealed);
+    assert_eq!(sealed.transactions().len(), 2);
+    leader.sequencer.give_up(1).unwrap();
+    for id in &ids {
+        let place = leader.place(id);
+        assert!(
+            place.is_some() && !matches!(place, Some(Place::Sealed { .. })),
+            "{place:?}"
+        );
+    }
+    let mut leader = leader.restarted();
+    leader.look();
+    leader.build(7);
+    leader.sequencer.close_before(8).unwrap();
+    for id in &ids {
+        assert!(matches!(leader.place(id), Some(Place::Sealed { .. })), "{id}");
+    }
 }
 
 /// L1 loses a batch that was taken over because it was proven: who would commit it again could not prove it.
@@ -572,14 +590,13 @@ fn a_batch_whose_signatures_are_not_here_goes_when_l1_loses_it() {
     let commit = leader.commit(1);
     let mut other = Node::follower();
     assert_eq!(other.sequencer.adopt(&commit, Vec::new(), true).unwrap(), Adopted::Done);
-    assert!(other.sequencer.journal().sealed(1).unwrap().unwrap().batch().is_none());
-    other.sequencer.take_back_unless(1, |_, _| true).unwrap();
-    assert_eq!(other.sequencer.last(), 1);
-    other.sequencer.take_back_unless(0, |_, _| true).unwrap();
+    assert_eq!(other.sequencer.unsigned(1).unwrap(), None);
+    assert_eq!(other.sequencer.unsigned(0).unwrap(), Some(1));
+    other.sequencer.give_up(1).unwrap();
     assert_eq!((other.sequencer.last(), other.sequencer.tip()), (0, [0; 32]));
+    assert_eq!(other.sequencer.unsigned(0).unwrap(), None);
     // One that has the signatures keeps it, and commits it again if it is its turn.
-    leader.sequencer.take_back_unless(0, |_, _| true).unwrap();
-    assert_eq!(leader.sequencer.last(), 1);
+    assert_eq!(leader.sequencer.unsigned(0).unwrap(), None);
     // The other goes on as if it had never been.
     other.look();
     other.take(&blocks);

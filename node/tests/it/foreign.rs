@@ -164,7 +164,7 @@ async fn what_finds_no_room_waits_for_the_block_that_makes_some() {
     let cluster = Cluster::new(1, &Parameters::devnet()).await;
     let few = [
         ("[prover]\n", "[mempool]\nper_sender = 2\n[prover]\n"),
-        ("block_ms = 300", "block_ms = 1500"),
+        ("block_ms = 300", "block_ms = 3000"),
     ];
     let node = cluster.node_with("operator-0", "operator", Some(0), &[], &few);
     let mut js = Js::beside(&cluster, &node).await;
@@ -175,11 +175,15 @@ async fn what_finds_no_room_waits_for_the_block_that_makes_some() {
     for signed in &all {
         js.publish(signed).await;
     }
-    for signed in &all {
-        let id = TransactionId::new(&signed.transaction, &word).to_string();
+    let ids = all
+        .iter()
+        .map(|signed| TransactionId::new(&signed.transaction, &word).to_string());
+    let ids: Vec<String> = ids.collect();
+    assert_eq!(node.stage(&ids[6]).await, Stage::Unknown, "there was room for all");
+    for id in &ids {
         cluster
             .until("each is in a block", &[&node], async || {
-                node.stage(&id).await >= Stage::Soft
+                node.stage(id).await >= Stage::Soft
             })
             .await;
     }

@@ -4,10 +4,11 @@
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use starling_air::check::Statement;
 use starling_air::prover::prove;
 use starling_air::settlement::{PRESET, sections};
+use starling_air::wire::Sections;
 use starling_node::escape;
 use starling_node::l1::L1;
 use starling_node::l1::anvil::CHAIN_ID;
@@ -33,6 +34,7 @@ use starling_rollup::transaction::{Operation, RollupId, SignedTransaction, Trans
 use starling_vm::field::{Felt, Word};
 
 use crate::cluster::{Cluster, DEPOSIT, USERS, settings};
+use crate::l1::tell;
 use crate::sync::{agree, forgetful};
 use crate::world::PASSWORD;
 
@@ -47,7 +49,6 @@ struct Committer<'a> {
     l1: EthersL1,
     batches: Vec<Batch>,
     words: Vec<Vec<u64>>,
-    digest: Word,
 }
 
 impl<'a> Committer<'a> {
@@ -59,7 +60,6 @@ impl<'a> Committer<'a> {
             l1: l1.await.unwrap(),
             batches: Vec::new(),
             words: Vec::new(),
-            digest: chain::GENESIS,
         }
     }
 
@@ -67,24 +67,32 @@ impl<'a> Committer<'a> {
         Rollup::new(&self.l1, self.cluster.deployment.rollup)
     }
 
-    /// Commits a batch in these words.
-    async fn commit(&mut self, batch: Batch, words: Vec<u64>) {
+    /// Adds a batch in these words, and commits it.
+    async fn add(&mut self, batch: Batch, words: Vec<u64>) {
+        self.batches.push(batch);
+        self.words.push(words);
+        self.commit().await;
+    }
+
+    /// Commits the last batch, again if L1 has lost it.
+    async fn commit(&self) {
+        let (Some(words), number) = (self.words.last(), self.words.len() as u64) else {
+            panic!("there is a batch");
+        };
+        let parent = self.contract().batch(number - 1).await.unwrap().digest;
         let end = BlockEnd {
             end: words.len() as u16,
             state: [3; 32],
         };
         let bond = self.contract().constants().await.unwrap().bond;
         let contract = self.contract();
-        contract.commit(&self.digest, 0, &[end], &words, bond).await.unwrap();
-        let number = 1 + self.batches.len() as u64;
-        self.digest = chain::next(&self.digest, &words, &self.cluster.rollup(), number);
-        self.batches.push(batch);
-        self.words.push(words);
-        assert_eq!(self.contract().batch(number).await.unwrap().digest, self.digest);
+        contract.commit(&parent, 0, &[end], words, bond).await.unwrap();
+        let digest = chain::next(&parent, words, &self.cluster.rollup(), number);
+        assert_eq!(contract.batch(number).await.unwrap().digest, digest);
     }
 
-    /// Proves both batches and settles them; the root.
-    async fn prove(&self) -> Word {
+    /// Proves both batches.
+    async fn prove(&self) -> Proof {
         let start = Start {
             rollup: self.cluster.rollup(),
             number: 1,
@@ -93,7 +101,7 @@ impl<'a> Committer<'a> {
         };
         let mut witness = witness(&State::default(), &start, &self.batches).unwrap();
         spell_out(&mut witness, &start.rollup, &self.batches, &self.words);
-        assert_eq!(witness.digest, self.digest);
+        let root = witness.root;
         let statement = Statement {
             program: kernel::program().hash(),
             outputs: witness.outputs(),
@@ -102,13 +110,28 @@ impl<'a> Committer<'a> {
         let inputs = witness.inputs;
         let proof = tokio::task::spawn_blocking(move || prove(kernel::program(), &inputs, PRESET).unwrap());
         let sections = sections(&statement, &proof.await.unwrap().bytes).unwrap();
-        let verifier = self.contract().constants().await.unwrap().verifier;
-        let verifier = Verifier::new(&self.l1, verifier);
-        verifier.submit(&statement, &sections).await.unwrap();
-        let contract = self.contract();
-        contract.prove(2, &witness.root, start.payee).await.unwrap();
-        witness.root
+        Proof {
+            statement,
+            sections,
+            root,
+        }
     }
+
+    /// Shows L1 the proof.
+    async fn settle(&self, proof: &Proof) {
+        let contract = self.contract();
+        let verifier = contract.constants().await.unwrap().verifier;
+        let verifier = Verifier::new(&self.l1, verifier);
+        verifier.submit(&proof.statement, &proof.sections).await.unwrap();
+        contract.prove(2, &proof.root, self.l1.sender()).await.unwrap();
+    }
+}
+
+/// A proof of the two batches, as L1 takes it.
+struct Proof {
+    statement: Statement,
+    sections: Sections,
+    root: Word,
 }
 
 /// What the kernel is told of a batch's words: how many, the words in whole blocks, and where they are evaluated.
@@ -203,21 +226,44 @@ async fn withdrawals_of_a_batch_in_a_needless_form_are_paid() {
     let mut state = State::default();
     let batch = deposits(&cluster, &mut state);
     let words = batch.data().to_words();
-    committer.commit(batch, words).await;
+    committer.add(batch, words).await;
     let batch = payments(&cluster, &mut state);
     let withdrawal = TransactionId::new(&batch.transactions[1].transaction, &cluster.rollup().word());
     let words = long(&batch);
-    committer.commit(batch, words.clone()).await;
+    let deposited = tell(&cluster.chain, "evm_snapshot", json!([])).await;
+    committer.add(batch, words).await;
+    let proof = committer.prove().await;
+    let root = proof.root;
+    assert_eq!(root, state.root());
 
     // While it is not proven, nobody builds on it.
+    let waits = async || {
+        cluster
+            .until("the node says why it waits", &[&full], async || {
+                let trouble = full.status().await.trouble.unwrap_or_default();
+                trouble.contains("batch 2 of L1 (a transfer in it has a longer form than it needs")
+            })
+            .await;
+    };
+    waits().await;
+    committer.settle(&proof).await;
+    agree(&cluster, &[&full]).await;
+    // L1 loses proof and commit, then the proof alone: nobody builds on the batch, or commits it, without its signatures.
+    tell(&cluster.chain, "evm_revert", json!([deposited])).await;
     cluster
-        .until("the node says why it waits", &[&full], async || {
-            let trouble = full.status().await.trouble.unwrap_or_default();
-            trouble.contains("batch 2 of L1 (a transfer in it has a longer form than it needs")
+        .until("the node has taken the batch back", &[&full], async || {
+            let status = full.status().await;
+            (status.sealed, status.trouble) == (1, None)
         })
         .await;
-    let root = committer.prove().await;
-    assert_eq!(root, state.root());
+    committer.commit().await;
+    waits().await;
+    let committed = tell(&cluster.chain, "evm_snapshot", json!([])).await;
+    committer.settle(&proof).await;
+    agree(&cluster, &[&full]).await;
+    tell(&cluster.chain, "evm_revert", json!([committed])).await;
+    waits().await;
+    committer.settle(&proof).await;
     agree(&cluster, &[&full]).await;
 
     // Who cannot have it from L1 has it from a peer, word for word.

@@ -1,6 +1,6 @@
 //! Nodes find each other.
 
-use crate::world::{Node, config, until};
+use crate::world::{Node, PATIENCE, config, until};
 
 #[tokio::test]
 async fn a_newcomer_finds_the_others_through_one() {
@@ -44,19 +44,24 @@ async fn a_bootstrap_peer_may_have_a_name() {
     let port = first.address.iter().nth(1).unwrap();
     let stranger = starling_p2p::Keypair::generate_ed25519().public().to_peer_id();
     let named = |name: &str, id| format!("{name}{}/p2p/{id}", starling_p2p::Multiaddr::empty().with(port.clone()));
-    settings.bootstrap = ["/dns4/no-such-name.invalid", "/dns4/localhost"]
+    // A label has 63 characters at most: no resolver has this one.
+    let nowhere = format!("/dns4/{}.invalid", "a".repeat(64));
+    settings.bootstrap = [nowhere.as_str(), "/dns4/localhost"]
         .into_iter()
         .zip([stranger, first.id()])
         .map(|(name, id)| named(name, id).parse().unwrap())
         .collect();
     let mut node = Node::start(settings).await;
     node.joined(first.id()).await;
-    // The name leads to the right place, and somebody else is there.
+    // Whoever is there under the name is dialled, and is nobody if it cannot show the key.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut wrong = config();
-    wrong.discovery.interval_ms = 300;
-    wrong.bootstrap = vec![named("/dns4/localhost", stranger).parse().unwrap()];
+    let port = listener.local_addr().unwrap().port();
+    let stranger = format!("/dns4/localhost/tcp/{port}/p2p/{stranger}");
+    wrong.bootstrap = vec![stranger.parse().unwrap()];
     let wrong = Node::start(wrong).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let dialled = tokio::time::timeout(PATIENCE, listener.accept()).await;
+    drop(dialled.unwrap().unwrap());
     assert!(wrong.peers().await.is_empty());
 }
 

@@ -8,6 +8,7 @@ use starling_rollup::block_header::{BLOCK_BYTES, SignedHeader, decode_blocks, en
 use starling_rollup::chain::word_bytes;
 use starling_rollup::data::BatchData;
 use starling_rollup::envelope::TransactionId;
+use starling_rollup::transaction::SignedTransaction;
 use starling_vm::field::Word;
 
 use super::{Body, Sealed, StoredProof};
@@ -55,10 +56,16 @@ pub(super) fn write_sealed(sealed: &Sealed) -> Vec<u8> {
             bytes.push(0);
             bytes.extend(batch.to_bytes());
         }
-        Body::Public { data, ids } => {
+        Body::Public { data, ids, known } => {
             bytes.push(1);
             bytes.extend((ids.len() as u32).to_be_bytes());
             bytes.extend(ids.iter().flat_map(|id| id.0));
+            bytes.extend((known.len() as u32).to_be_bytes());
+            for signed in known {
+                let signed = signed.to_bytes();
+                bytes.extend((signed.len() as u32).to_be_bytes());
+                bytes.extend(signed);
+            }
             bytes.extend(data.to_words().iter().flat_map(|word| word.to_be_bytes()));
         }
     }
@@ -111,13 +118,20 @@ pub(super) fn read_sealed(number: u64, bytes: &[u8]) -> Result<Sealed, String> {
             for _ in 0..count {
                 ids.push(TransactionId(take(&mut rest).ok_or_else(short)?));
             }
+            let count = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?);
+            let mut known = Vec::new();
+            for _ in 0..count {
+                let length = u32::from_be_bytes(take(&mut rest).ok_or_else(short)?) as usize;
+                let bytes = rest.split_off(..length).ok_or_else(short)?;
+                known.push(SignedTransaction::from_bytes(bytes).map_err(|error| error.to_string())?);
+            }
             let (words, left) = rest.as_chunks::<8>();
             if !left.is_empty() {
                 return Err("its words are cut off".to_owned());
             }
             let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
             let data = BatchData::from_words(&words).map_err(|error| error.to_string())?;
-            Body::Public { data, ids }
+            Body::Public { data, ids, known }
         }
         other => return Err(format!("its kind is {other}")),
     };
