@@ -35,7 +35,7 @@ pub use redb_store::RedbStore;
 pub use sled_store::SledStore;
 
 /// Version of what the tables hold. A store of another version is not opened.
-const FORMAT: &[u8] = b"3";
+pub const FORMAT: &[u8] = b"3";
 
 /// Where the version stands, in [Table::Meta].
 const FORMAT_KEY: &[u8] = b"format";

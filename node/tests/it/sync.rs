@@ -29,23 +29,24 @@ pub(crate) const PROVES_NOTHING: [(&str, &str); 2] = [
     ("age_ms = 2000", "age_ms = 500"),
 ];
 
-/// Waits until a node has all that L1 has, and L1 all that it has; the last batch.
-pub(crate) async fn level(cluster: &Cluster, nodes: &[&Node]) -> u64 {
-    let mut last = 0;
+/// Waits until a node has all that L1 has, and L1 all that it has; the last batch, and the last proven one.
+async fn level(cluster: &Cluster, nodes: &[&Node]) -> (u64, u64) {
+    let (mut last, mut proven) = (0, 0);
     cluster
         .until("everybody has what L1 has", nodes, async || {
-            last = cluster.contract().progress().await.unwrap().committed;
+            let progress = cluster.contract().progress().await.unwrap();
+            (last, proven) = (progress.committed, progress.proven);
             for node in nodes {
                 let status = node.status().await;
-                if (status.sealed, status.committed, status.open_blocks) != (last, last, 0) || status.trouble.is_some()
-                {
+                let its = (status.sealed, status.committed, status.proven, status.open_blocks);
+                if its != (last, last, proven, 0) || status.trouble.is_some() {
                     return false;
                 }
             }
             true
         })
         .await;
-    last
+    (last, proven)
 }
 
 /// The state after the last batch, from L1's data alone.
@@ -64,9 +65,8 @@ async fn replayed(cluster: &Cluster, last: u64) -> State {
 
 /// The nodes have the same chain as L1: every batch up to the last, and every account.
 pub(crate) async fn agree(cluster: &Cluster, nodes: &[&Node]) {
-    let last = level(cluster, nodes).await;
+    let (last, proven) = level(cluster, nodes).await;
     let contract = cluster.contract();
-    let proven = contract.progress().await.unwrap().proven;
     let state = replayed(cluster, last).await;
     for node in nodes {
         let name = &node.name;
@@ -279,7 +279,7 @@ async fn what_l1_has_forgotten_comes_from_a_peer() {
     let operator = cluster.node_with("operator-0", "operator", Some(0), &[], &PROVES_NOTHING);
     let before = forgotten.load(Ordering::Relaxed);
     let newcomer = cluster.node_with("newcomer", "full", None, &operator.peers, &through);
-    let last = level(&cluster, &[&operator, &newcomer]).await;
+    let (last, _) = level(&cluster, &[&operator, &newcomer]).await;
     assert_eq!(last, 7);
     let all: BTreeMap<u64, usize> = (1..=7).map(|number| (number, 1)).collect();
     assert_eq!(taken(&cluster, "newcomer"), all);

@@ -75,7 +75,7 @@ fn run(backend: Backend, rounds: &[(Changes, bool)], scans: &[Scan]) {
     let open = || store::open(folder.path(), backend, &Options::default()).unwrap();
     let mut store = open();
     let mut model = Model::new();
-    model.insert((Table::Meta, b"format".to_vec()), b"2".to_vec());
+    model.insert((Table::Meta, b"format".to_vec()), store::FORMAT.to_vec());
     for (changes, reopen) in rounds {
         let mut batch = WriteBatch::default();
         for (table, key, value) in changes {
