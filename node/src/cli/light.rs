@@ -31,7 +31,8 @@ pub(crate) struct LightArgs {
     /// The rollup contract.
     #[arg(long, value_name = "ADDRESS")]
     rollup: L1Address,
-    /// A node to start from, at an IP address or a name (/dns4/NAME/tcp/9645), ending with /p2p/PEER_ID. More are found through it; give several, so that one cannot hide the others.
+    /// A node to start from, at an IP address or a name (/dns4/NAME/tcp/9645), ending with /p2p/PEER_ID. More are found through
+    /// it; give several, so that one cannot hide the others.
     #[arg(long, value_name = "MULTIADDR", required = true)]
     peer: Vec<Multiaddr>,
     /// Port of the JSON-RPC on this machine; 0 for a free one.

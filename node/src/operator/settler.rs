@@ -431,7 +431,10 @@ impl Settler {
     // WHAT L1 HAS
     // ============================================================================================================
 
-    /// Takes L1's batches over where the chain has others or none.
+    /// Takes L1's batches over where the chain has others or none, or has them without signatures and L1 has not proven them.
+    ///
+    /// # Arguments
+    /// `time`: that of L1's last block, by which it is told whether L1 has lost something or only lags.
     async fn take_over(&mut self, progress: &Progress, time: u64) -> Result<Standing, SettleError> {
         let commits = commits(self.follower.events());
         let last = commits.last_key_value().map_or(0, |(number, _)| *number);
