@@ -95,7 +95,7 @@ contract Rollup is Inbox {
     /// @param kernel The kernel's program hash: the rules.
     /// @param staking Says whose turn it is to commit.
     /// @param bond Wei that a commit posts: what it costs to commit what cannot be proven.
-    /// @param proveWindow Seconds from a commit to its deadline.
+    /// @param proveWindow Seconds from a commit to its deadline, if the batch before it was proven in time.
     /// @param exclusiveWindow Seconds from a commit in which only its committer can be paid for its proof.
     /// @param queueFee Wei that an entry pays to the prover who settles it: what it costs to fill the queue.
     /// @param queueWindow Seconds until a commit must consume an entry.
@@ -119,6 +119,9 @@ contract Rollup is Inbox {
 
     /// @notice Most batches that wait for a proof: pruning and proving go through all of them in one transaction.
     uint256 public constant MAX_UNPROVEN = 256;
+    /// @notice The part of the prove window that a batch has at least from the proof of the batch before it on: until that
+    /// comes it cannot be settled, however early it was proven, and who proves late shall cost nobody else a bond.
+    uint256 public constant SETTLE_SHARE = 16;
 
     /// @notice Verifies the kernel's proofs.
     StarkVerifier public immutable VERIFIER;
@@ -128,7 +131,7 @@ contract Rollup is Inbox {
     Staking public immutable STAKING;
     /// @notice Wei that a commit posts.
     uint256 public immutable BOND;
-    /// @notice Seconds from a commit to its deadline.
+    /// @notice Seconds from a commit to its deadline, which is not earlier than a share of it after the last proof.
     uint256 public immutable PROVE_WINDOW;
     /// @notice Seconds from a commit in which only its committer can be paid for its proof.
     uint256 public immutable EXCLUSIVE_WINDOW;
@@ -168,6 +171,8 @@ contract Rollup is Inbox {
     uint40 public disturbed;
     /// @notice When batches were last pruned.
     uint40 public prunedAt;
+    /// @notice When batches were last proven.
+    uint40 public provenAt;
 
     /// @notice The batches. Those above [committed] were pruned and mean nothing.
     mapping(uint256 batch => Batch) public batches;
@@ -267,7 +272,7 @@ contract Rollup is Inbox {
             if (block.timestamp < open && batches[batch].committer != payee) revert Rollup__Exclusive(batch, open);
         }
         if (_overdue() || committed - parent == MAX_UNPROVEN) disturbed = uint40(block.timestamp);
-        proven = uint64(last);
+        (proven, provenAt) = (uint64(last), uint40(block.timestamp));
         roots[last] = root;
         _credit(payee, (last - parent) * BOND + (batches[last].queueEnd - batches[parent].queueEnd) * QUEUE_FEE);
         emit Proven(parent + 1, last, root, payee);
@@ -312,7 +317,14 @@ contract Rollup is Inbox {
     }
 
     function _overdue() private view returns (bool) {
-        return proven < committed && batches[uint256(proven) + 1].committedAt + PROVE_WINDOW < block.timestamp;
+        return proven < committed && deadline() < block.timestamp;
+    }
+
+    /// @notice The last second in which the first unproven batch cannot be pruned; means nothing if all are proven.
+    function deadline() public view returns (uint256) {
+        uint256 own = batches[uint256(proven) + 1].committedAt + PROVE_WINDOW;
+        uint256 least = provenAt + PROVE_WINDOW / SETTLE_SHARE;
+        return own > least ? own : least;
     }
 
     /// @notice Drops all unproven batches; their bonds go back, that of the first only if `slash` is not set.

@@ -163,4 +163,43 @@ contract RollupProveTest is RollupFixture {
         _prove(1, ROOT, address(this));
         assert(rollup.owed(address(this)) == BOND && rollup.disturbed() == block.timestamp);
     }
+
+    /// @notice Whoever alone can prove a batch decides when those behind it can be settled: that must not cost their bonds.
+    function test_WhoeverProvesLateLeavesTimeToTheNext() external {
+        uint256 share = PROVE_WINDOW / rollup.SETTLE_SHARE();
+        _commitNothing();
+        vm.warp(block.timestamp + 1);
+        _commitNothing();
+        _commitNothing();
+        uint256 second = block.timestamp + PROVE_WINDOW;
+        assert(rollup.deadline() == second - 1);
+        // The proof comes when the second batch is past its own deadline.
+        vm.warp(second + 1);
+        _prove(1, ROOT, address(this));
+        assert(rollup.deadline() == block.timestamp + share && rollup.disturbed() == block.timestamp);
+        vm.expectPartialRevert(Rollup.Rollup__NothingToPrune.selector);
+        rollup.prune();
+        vm.warp(block.timestamp + share);
+        vm.expectPartialRevert(Rollup.Rollup__NothingToPrune.selector);
+        rollup.prune();
+        _prove(2, ROOT, address(this));
+        assert(rollup.owed(address(this)) == 2 * BOND && rollup.owed(OPERATOR) == 0);
+        // Not for ever: the third has as long, and is pruned.
+        vm.warp(block.timestamp + share + 1);
+        rollup.prune();
+        assert(rollup.committed() == 2 && rollup.owed(OPERATOR) == 0);
+    }
+
+    function test_AProofInTimeDoesNotMoveTheNextDeadline() external {
+        _commitNothing();
+        vm.warp(block.timestamp + PROVE_WINDOW / 2);
+        _commitNothing();
+        _prove(1, ROOT, address(this));
+        assert(rollup.deadline() == block.timestamp + PROVE_WINDOW);
+        // Nor does one that covers no commit before the next one's own time.
+        vm.warp(block.timestamp + PROVE_WINDOW - 1);
+        _commitNothing();
+        _prove(2, ROOT, address(this));
+        assert(rollup.deadline() == block.timestamp + PROVE_WINDOW);
+    }
 }

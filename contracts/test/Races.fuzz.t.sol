@@ -51,6 +51,7 @@ contract AnyOrderTest is RollupFixture {
     uint256 private _receivers;
     uint256 private _proven;
     uint256 private _prunedAt;
+    uint256 private _provenAt;
     bool private _frozen;
     bool[2] private _escaped;
     /// @notice Wei that the rollup has, that it owes to an account, that an account should have in the end.
@@ -214,11 +215,13 @@ contract AnyOrderTest is RollupFixture {
         _call(0, abi.encodeCall(rollup.prove, (last, root, payee)), expected);
         if (!expected) return;
         _owed[payee] += (last - _proven) * BOND + (_batches[last].queueEnd - _batches[_proven].queueEnd) * FEE;
-        _proven = last;
+        (_proven, _provenAt) = (last, block.timestamp);
     }
 
     function _overdue() private view returns (bool) {
-        return _batches.length - 1 > _proven && _batches[_proven + 1].time + PROVE_WINDOW < block.timestamp;
+        if (_batches.length - 1 == _proven) return false;
+        return _batches[_proven + 1].time + PROVE_WINDOW < block.timestamp
+            && _provenAt + PROVE_WINDOW / rollup.SETTLE_SHARE() < block.timestamp;
     }
 
     function _prune() private {
@@ -255,8 +258,10 @@ contract AnyOrderTest is RollupFixture {
     }
 
     function _wait(uint256 random) private {
-        uint256[6] memory times = [SLOT, QUEUE_WINDOW, PROVE_WINDOW, 2 * PROVE_WINDOW, FREEZE_WINDOW, FREEZE_LIMIT];
-        vm.warp(block.timestamp + times[random % 6] + (random >> 8) % 3);
+        uint256 share = PROVE_WINDOW / rollup.SETTLE_SHARE();
+        uint256[7] memory times =
+            [SLOT, QUEUE_WINDOW, share, PROVE_WINDOW, 2 * PROVE_WINDOW, FREEZE_WINDOW, FREEZE_LIMIT];
+        vm.warp(block.timestamp + times[random % 7] + (random >> 8) % 3);
     }
 
     // STATE

@@ -209,7 +209,8 @@ contract PruneRacesTest is RacesFixture {
         _lateProof(true);
     }
 
-    /// @notice A late proof of the first batch alone: the second is the first that is overdue then, and its committer pays.
+    /// @notice A late proof of the first batch alone: the second is the first that waits then, and its committer pays, but not
+    /// before it has had its share of time.
     function _lateProof(bool frozen) private {
         (uint64[9] memory words,) = _overdue(FREEZE_LIMIT);
         uint64[9] memory next = _queueDeposit(address(0x5e4e), 6);
@@ -223,6 +224,9 @@ contract PruneRacesTest is RacesFixture {
             _freeze();
             _requireOwed(0, 0, BOND + FEE, 0, BOND / 2);
         } else {
+            vm.warp(block.timestamp + PROVE_WINDOW / rollup.SETTLE_SHARE());
+            _refusedPrune(Rollup.Rollup__NothingToPrune.selector);
+            vm.warp(block.timestamp + 1);
             _prune();
             _requireOwed(0, 0, BOND + FEE, BOND / 2, 0);
             vm.warp(block.timestamp + FREEZE_WINDOW + 1);
