@@ -198,6 +198,7 @@ impl Server {
         let status = self.status.borrow();
         match batch {
             _ if batch <= status.proven => Stage::Proven,
+            _ if status.unverified.is_some_and(|first| first <= batch) => Stage::Unverified,
             _ if batch <= status.committed => Stage::Committed,
             _ => Stage::Soft,
         }
@@ -344,6 +345,7 @@ impl ApiServer for Server {
             sealed: sequencer.last(),
             committed: status.committed,
             proven: status.proven,
+            unverified: status.unverified,
             proving: status.proving,
             waiting: pool + open,
             accounts: sequencer.state().next(),

@@ -46,10 +46,15 @@ impl Served {
 
     /// What is asked about now.
     async fn origin(&self, at: StateAt) -> Result<Option<Origin>, JournalError> {
-        let (proven, committed) = {
+        let (proven, committed, unverified) = {
             let status = self.status.borrow();
-            (status.proven, status.committed)
+            (status.proven, status.committed, status.unverified)
         };
+        if unverified.is_some() && at != StateAt::Proven {
+            // A light node takes the signature of a leader, or L1's order, for a node's word that the state follows from signed
+            // transactions, which nobody can give now.
+            return Ok(None);
+        }
         Ok(match at {
             StateAt::Proven => Some(Origin::Proven { batch: proven }),
             StateAt::Committed => {

@@ -184,6 +184,14 @@ impl<'a> Rollup<'a> {
         })
     }
 
+    /// The last second in which the first unproven batch cannot be pruned.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn deadline(&self) -> Result<u64, L1Error> {
+        self.view("deadline", &[]).await?.uint()
+    }
+
     /// The contract's parameters.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! What others make of the chain: signed blocks, and batches that L1 has.
 //!
 //! The order of truth: what L1 has proven, what L1 has, what leaders signed. So a batch that L1 has takes the place of ours as soon
-//! as all its signatures are here and valid, or it is proven; until then we stay where we are and build on neither. Of two signed
-//! blocks behind one parent the first stays, until L1 decides.
+//! as all its signatures are here and valid, or it is proven, or they were waited for long enough; until then we stay where we are and
+//! build on neither. Of two signed blocks behind one parent the first stays, until L1 decides.
 
 use std::collections::HashMap;
 
@@ -133,13 +133,25 @@ pub enum Garbage {
     /// Its blocks do not cut its words.
     #[error(transparent)]
     Blocks(#[from] BlocksError),
-    /// It says in more words than needed what it says: the kernel takes that, and no node proves it. Once it is proven it is taken
-    /// over, word for word.
+    /// It says in more words than needed what it says: the kernel takes that, and no node proves it. It is waited for like one whose
+    /// signatures are not here, and then taken over word for word.
     #[error("a transfer in it has a longer form than it needs, which nodes do not prove")]
     Form,
     /// Its claim is not the digest of its words, or it is not what L1 says it is.
     #[error("its {0} is not what L1 has for it")]
     Differs(&'static str),
+}
+
+/// On what grounds a batch on L1 that can be executed takes the place of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// Its signatures, all of them, in the form that every node proves.
+    Signatures,
+    /// Those were waited for, and L1's order counts. Nobody vouches for the batch, nor for what is built on it, until it is proven: it is
+    /// [unverified](Sequencer::unverified).
+    Patience,
+    /// L1 has verified its proof.
+    Proof,
 }
 
 /// What became of a batch on L1.
@@ -170,15 +182,11 @@ impl Sequencer {
     /// # Errors
     /// When the journal cannot be read.
     pub fn unsigned(&self, proven: u64) -> Result<Option<u64>, JournalError> {
-        for number in proven + 1..=self.last {
-            if !self.shape(number)?.signed {
-                return Ok(Some(number));
-            }
-        }
-        Ok(None)
+        Ok(self.all_unsigned(proven)?.first().copied())
     }
 
-    /// Operations of the batches behind `proven` up to `last`.
+    /// Operations of the batches behind `proven` up to `last` that provers have work with: not those of batches that only their
+    /// committer can prove, nor those that are proven here and wait for such a batch.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -186,9 +194,67 @@ impl Sequencer {
         let mut count = 0;
         for number in proven + 1..=last.min(self.last) {
             let shape = self.shape(number)?;
-            count += shape.entries + shape.operations;
+            if shape.signed && !self.proven_ahead.contains(&number) {
+                count += shape.entries + shape.operations;
+            }
         }
         Ok(count)
+    }
+
+    /// The first batch of the chain that is not proven and whose signatures are not all here, as far as is known: it and all behind it
+    /// are nobody's word but its committer's.
+    pub fn unverified(&self) -> Option<u64> {
+        self.unverified
+    }
+
+    /// The batches behind `proven` whose signatures are not all here.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn all_unsigned(&self, proven: u64) -> Result<Vec<u64>, JournalError> {
+        let mut all = Vec::new();
+        for number in proven + 1..=self.last {
+            if !self.shape(number)?.signed {
+                all.push(number);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Adds the signatures to a batch of the chain that was taken over without them; whether all of them are here now.
+    ///
+    /// # Arguments
+    /// `given`: transactions of the batch whose signatures have been verified, from whoever has it.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn add_signatures(&mut self, number: u64, given: Vec<SignedTransaction>) -> Result<bool, SequencerError> {
+        let Some(mut sealed) = self.journal.sealed(number)? else {
+            return Ok(false);
+        };
+        let Body::Public { data, ids, known } = &sealed.body else {
+            return Ok(true);
+        };
+        let given = given.into_iter().chain(known.iter().cloned()).collect();
+        let found = self.signatures(number, ids, given)?;
+        if found.len() < ids.len() {
+            return Ok(false);
+        }
+        let base = self.journal.rewind(&self.state, self.last, number - 1)?;
+        let Some(batch) = complete(&base, data, &found) else {
+            return Ok(false);
+        };
+        info!(batch = number, "its signatures are here");
+        sealed.body = Body::Signed(batch);
+        self.journal.rewrite(&sealed)?;
+        let shapes = self.shapes.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        shapes.remove(&number);
+        Ok(true)
+    }
+
+    /// Notes that this node has proofs of batches that wait for one before them.
+    pub fn note_proven_ahead(&mut self, batches: impl IntoIterator<Item = u64>) {
+        self.proven_ahead.extend(batches);
     }
 
     /// Signed blocks behind the last sealed batch.
@@ -428,7 +494,7 @@ impl Sequencer {
         Ok(true)
     }
 
-    /// Puts a batch of L1's in the place of ours, if it can be executed and either all its signatures are here or it is proven.
+    /// Puts a batch of L1's in the place of ours, if it can be executed and there are `grounds` for it.
     ///
     /// # Arguments
     /// `given`: transactions of the batch whose signatures have been verified, from whoever has it.
@@ -439,7 +505,7 @@ impl Sequencer {
         &mut self,
         commit: &Commit,
         given: Vec<SignedTransaction>,
-        proven: bool,
+        grounds: Grounds,
     ) -> Result<Adopted, SequencerError> {
         let number = commit.number;
         let rewound;
@@ -461,7 +527,7 @@ impl Sequencer {
             Ok(executed) => executed,
             Err(garbage) => return Ok(Adopted::Garbage(garbage)),
         };
-        if !proven && !data.records.iter().all(Record::is_shortest) {
+        if grounds == Grounds::Signatures && !data.records.iter().all(Record::is_shortest) {
             return Ok(Adopted::Garbage(Garbage::Form));
         }
         let ids: Vec<TransactionId> = transactions
@@ -473,7 +539,7 @@ impl Sequencer {
         let batch = (missing == 0).then(|| complete(base, &data, &known)).flatten();
         let body = match batch {
             Some(batch) => Body::Signed(batch),
-            None if proven => Body::Public {
+            None if grounds != Grounds::Signatures => Body::Public {
                 data: data.clone(),
                 ids,
                 known,
@@ -499,7 +565,15 @@ impl Sequencer {
         if number <= self.last || self.operations() > 0 {
             self.take_back_to(number - 1, "L1 has another batch")?;
         }
-        info!(batch = number, "taken from L1");
+        if sealed.batch().is_none() && grounds == Grounds::Patience {
+            self.unverified = self.unverified.or(Some(number));
+        }
+        info!(
+            batch = number,
+            ?grounds,
+            signed = sealed.batch().is_some(),
+            "taken from L1"
+        );
         self.put_sealed(&sealed, &overlay)?;
         self.apply_held()?;
         Ok(Adopted::Done)

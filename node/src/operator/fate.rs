@@ -38,6 +38,22 @@ pub enum Cause {
     Rule,
 }
 
+impl Cause {
+    /// Whether it is something in the accounts, and would be nothing over others.
+    pub(super) fn is_of_the_state(self) -> bool {
+        match self {
+            Self::NoAccount
+            | Self::NotTheOwner
+            | Self::NonceUsed
+            | Self::NonceGap
+            | Self::Recipient
+            | Self::Funds
+            | Self::Rule => true,
+            Self::TakenBack | Self::Fee | Self::Underpriced | Self::NoRoom | Self::Replaced => false,
+        }
+    }
+}
+
 /// Why a transaction waits or is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {

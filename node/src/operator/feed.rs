@@ -14,12 +14,44 @@ use super::sequencer::Sequencer;
 pub enum Standing {
     /// It is gone, and another will have its number.
     TakenBack,
+    /// In the journal, and nobody's word but that of whoever committed it or a batch before it: signatures are not here.
+    Unverified,
     /// In the journal.
     Sealed,
     /// On L1.
     Committed,
     /// Proven on L1.
     Proven,
+}
+
+/// How far the chain's batches have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reached {
+    /// The last one on L1.
+    pub(super) committed: u64,
+    /// The last one that is proven there.
+    pub(super) proven: u64,
+    /// The first one that is neither proven nor here with its signatures.
+    unverified: Option<u64>,
+}
+
+impl Reached {
+    pub(super) fn new(committed: u64, proven: u64, unverified: Option<u64>) -> Self {
+        Self {
+            committed,
+            proven,
+            unverified,
+        }
+    }
+
+    pub(super) fn standing(&self, number: u64) -> Standing {
+        match number {
+            _ if number <= self.proven => Standing::Proven,
+            _ if self.unverified.is_some_and(|first| first <= number) => Standing::Unverified,
+            _ if number <= self.committed => Standing::Committed,
+            _ => Standing::Sealed,
+        }
+    }
 }
 
 /// A batch came to another stage.
@@ -116,23 +148,31 @@ impl Sequencer {
     /// # Errors
     /// When the journal cannot be read.
     pub fn reached(&mut self, committed: u64, proven: u64) -> Result<(), JournalError> {
-        let standing = |number, (committed, proven)| match number {
-            _ if number <= proven => Standing::Proven,
-            _ if number <= committed => Standing::Committed,
-            _ => Standing::Sealed,
-        };
-        let now = (committed, proven);
+        let unverified = self.unsigned(proven)?;
+        if std::mem::replace(&mut self.unverified, unverified).is_some() && unverified.is_none() {
+            // What waited to see whether the chain stands is looked through again.
+            self.outside.changed = true;
+        }
+        let now = Reached::new(committed, proven, unverified);
         // At the first look nothing has changed: it is only learnt.
         let was = self.reached.replace(now).unwrap_or(now);
         if was == now {
             return Ok(());
         }
-        for number in was.1.min(proven) + 1..=was.0.max(committed).min(self.last) {
-            let (old, new) = (standing(number, was), standing(number, now));
-            let Some(sealed) = self.journal.sealed(number)?.filter(|_| old != new) else {
+        for number in was.proven.min(proven) + 1..=self.last {
+            let (old, new) = (was.standing(number), now.standing(number));
+            if old == new {
+                continue;
+            }
+            let Some(sealed) = self.journal.sealed(number)? else {
                 continue;
             };
-            let steps = [Standing::Sealed, Standing::Committed, Standing::Proven];
+            let steps = [
+                Standing::Unverified,
+                Standing::Sealed,
+                Standing::Committed,
+                Standing::Proven,
+            ];
             // Forward every step is told, backward only where it leads.
             for step in steps
                 .into_iter()

@@ -394,6 +394,16 @@ impl Journal {
         Ok(self.store.write(batch)?)
     }
 
+    /// Keeps a sealed batch in the place of the same one of which less was known.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn rewrite(&self, sealed: &Sealed) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::default();
+        batch.put(Table::Batches, number_key(sealed.number), write_sealed(sealed));
+        Ok(self.store.write(batch)?)
+    }
+
     /// Takes the last sealed batch back: accounts as they were, its transactions in the pool again.
     ///
     /// # Errors

@@ -247,13 +247,21 @@ impl Sequencer {
     }
 
     /// A transaction does not go into a batch now: it waits outside if it was taken back and there is hope, and is refused if not.
+    /// On a chain that is not verified nothing is refused for what the accounts are: they may be again what they were.
     pub(super) fn keep_out(&mut self, id: TransactionId, signed: SignedTransaction, reason: Reason) {
         let last = self.last();
-        if matches!(reason.code, Cause::NonceGap | Cause::NotTheOwner) && !self.may_own(&signed) {
+        let unsure = self.unverified.is_some() && reason.code.is_of_the_state();
+        if unsure {
+            let until = last.saturating_add(self.outside.retry_batches);
+            let tried = self.outside.tried.entry(id);
+            let tried = tried.or_insert(Tried { until, kept: false });
+            tried.until = tried.until.max(until);
+        }
+        if !unsure && matches!(reason.code, Cause::NonceGap | Cause::NotTheOwner) && !self.may_own(&signed) {
             let reason = Reason::from(&PoolError::NotTheOwner(signed.transaction.from));
             return self.refuse(id, reason);
         }
-        let hopeless = matches!(reason.code, Cause::NonceUsed | Cause::Replaced);
+        let hopeless = !unsure && matches!(reason.code, Cause::NonceUsed | Cause::Replaced);
         let Some(tried) = self.outside.tried.get_mut(&id).filter(|_| !hopeless) else {
             return self.refuse(id, reason);
         };

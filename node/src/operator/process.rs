@@ -133,9 +133,13 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
         Some(signer) => Making::Signed(signer.clone(), Duration::from_millis(config.sequencer.block_ms)),
         None => Making::Followed,
     });
+    let status = Status {
+        unverified: sequencer.unverified(),
+        ..Status::default()
+    };
     let sequencer = shared(sequencer);
     let l1 = connect(&checked, key).await?;
-    let (status, watched) = watch::channel(Status::default());
+    let (status, watched) = watch::channel(status);
     let mut registry = Registry::default();
     let network = match &config.p2p {
         Some(p2p) => {

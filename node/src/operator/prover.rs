@@ -2,7 +2,8 @@
 //!
 //! What is to be proven follows from L1 and the journal, each time anew. A run starts behind the last proven batch and takes as many
 //! committed ones as one proof holds, whoever committed them, as far as this prover can be paid for them: its own at once, others' when
-//! their committers' time is over. On one machine a lock in a file keeps two proofs from being made at once.
+//! their committers' time is over. While the next batch is one that only its committer can prove, those behind it are proven ahead: once
+//! that proof comes, theirs may have little time left. On one machine a lock in a file keeps two proofs from being made at once.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -114,7 +115,7 @@ impl Prover {
         }
         let first = progress.proven + 1;
         if self.eligible(first, progress.committed).await?.is_none() {
-            return Ok(false);
+            return self.prove_ahead(progress).await;
         }
         // Held until the proof is settled: until then the machine's other provers would make the same one again.
         let _held = self.hold_lock().await?;
@@ -132,6 +133,44 @@ impl Prover {
         };
         self.settle(&before, &proof).await?;
         Ok(true)
+    }
+
+    /// Proves one run that stands behind batches which only their committers can prove, and keeps the proof; whether there was one.
+    async fn prove_ahead(&mut self, progress: &Progress) -> Result<bool, SettleError> {
+        let Some((first, last)) = self.next_ahead(progress).await? else {
+            return Ok(false);
+        };
+        let _held = self.hold_lock().await?;
+        let now = self.contract().progress().await?;
+        if now.proven != progress.proven || self.next_ahead(&now).await? != Some((first, last)) {
+            return Ok(false);
+        }
+        let before = self.state_after(first - 1).await?;
+        let proof = self.prove(first, last, before).await?;
+        self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
+        Ok(true)
+    }
+
+    /// The first run that can be proven ahead and is not yet.
+    async fn next_ahead(&self, progress: &Progress) -> Result<Option<(u64, u64)>, SettleError> {
+        let unsigned = self.sequencer.lock().await.all_unsigned(progress.proven)?;
+        let mut first = progress.proven + 1;
+        if unsigned.first() != Some(&first) {
+            return Ok(None);
+        }
+        loop {
+            while unsigned.contains(&first) {
+                first += 1;
+            }
+            let Some(last) = self.eligible(first, progress.committed).await? else {
+                return Ok(None);
+            };
+            let Some(proof) = self.stored_proof(first, last)? else {
+                return Ok(Some((first, last)));
+            };
+            self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
+            first = proof.last + 1;
+        }
     }
 
     /// Waits for the machine's lock, if there is one.

@@ -4,7 +4,7 @@
 //! transactions, block by block, and seals it by size or age; everybody else executes the blocks that the leader signed
 //! ([super::chain]). What is signed or sealed is in the journal before anybody hears of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use super::fate::Reason;
-use super::feed::{Feed, Standing};
+use super::feed::{Feed, Reached};
 use super::journal::{Journal, JournalError, Sealed};
 use super::outside::Outside;
 use super::signing::{Signer, SigningError};
@@ -149,6 +149,9 @@ pub(super) struct Shape {
     pub(super) signed: bool,
 }
 
+/// Most batches that wait for a proof on L1 (`Rollup.MAX_UNPROVEN`), and a few that are not there yet.
+const MAX_UNPROVEN: u64 = 256 + 64;
+
 /// Batches whose shape is kept.
 const SHAPES: usize = 1_024;
 
@@ -191,7 +194,11 @@ pub struct Sequencer {
     pub(super) revoked: u64,
     pub(super) feed: Feed,
     /// The last batches on L1, committed and proven, as far as they were told.
-    pub(super) reached: Option<(u64, u64)>,
+    pub(super) reached: Option<Reached>,
+    /// See [Sequencer::unverified].
+    pub(super) unverified: Option<u64>,
+    /// Batches of which this node has a proof that L1 cannot take yet.
+    pub(super) proven_ahead: BTreeSet<u64>,
     indices: HashMap<[u8; 32], Vec<u32>>,
     /// Transactions that this node has accepted from users, and that no batch has.
     own: HashSet<TransactionId>,
@@ -252,6 +259,8 @@ impl Sequencer {
             revoked: 0,
             feed: Feed::new(BACKLOG),
             reached: None,
+            unverified: None,
+            proven_ahead: BTreeSet::new(),
             state: found.state,
             last: found.last,
             digest: found.digest,
@@ -265,6 +274,8 @@ impl Sequencer {
             shapes: std::sync::Mutex::default(),
             permit: true,
         };
+        // What is proven is not known before the first look at L1: until then nobody vouches for more than can be shown here.
+        sequencer.unverified = sequencer.unsigned(found.last.saturating_sub(MAX_UNPROVEN))?;
         sequencer.own = found.pool.iter().map(|signed| sequencer.journal.id(signed)).collect();
         for index in 0..sequencer.state.next() as u32 {
             sequencer.learn_index(index);
@@ -653,7 +664,7 @@ impl Sequencer {
         self.digest = sealed.digest;
         self.queue_end = sealed.queue_end;
         self.head = sealed.head;
-        self.tell(sealed, Standing::Sealed);
+        self.tell(sealed, Reached::new(0, 0, self.unverified).standing(sealed.number));
         self.reopen();
         for id in self.journal.ids(sealed) {
             self.own.remove(&id);

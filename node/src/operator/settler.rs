@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use starling_p2p::Handle;
 use starling_rollup::address::L1Address;
-use starling_rollup::chain::GENESIS;
 use starling_rollup::transaction::RollupId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::chain::{Adopted, Garbage};
-use super::fetch::{Anchor, Fetch};
+use super::chain::Garbage;
+use super::fetch::Fetch;
 use super::journal::{Journal, JournalError};
 use super::neglect::{self, NeglectWatch};
 use super::prover::{Policy, Prover};
@@ -25,6 +24,7 @@ use super::proving::ProvingError;
 use super::seeds;
 use super::sequencer::{Sequencer, SequencerError, SharedSequencer, Turn};
 use super::signing::Signer;
+use super::take_over::{Seek, Standing, alone};
 use super::turns::{self, SharedTurns, Turns, lock};
 use crate::gossip::{Evidence, contradiction};
 use crate::l1::follow::Follower;
@@ -32,7 +32,6 @@ use crate::l1::rollup::{Constants, Progress, Rollup};
 use crate::l1::staking::Staking;
 use crate::l1::{L1, L1Error, Receipt};
 use crate::metrics::Metrics;
-use crate::rebuild::commits;
 use crate::store::StoreError;
 
 /// Why settling stopped.
@@ -104,6 +103,8 @@ pub struct Status {
     pub committed: u64,
     /// The last proven one.
     pub proven: u64,
+    /// The first batch that is neither proven nor here with all its signatures.
+    pub unverified: Option<u64>,
     /// Whether a proof is being made.
     pub proving: bool,
     /// The last error of L1 that is being retried, or the batch on L1 that keeps everybody waiting.
@@ -162,9 +163,6 @@ pub const BACKLOG: usize = 1_024;
 /// Commits before the first look that are held against what was signed.
 const JUDGED: u64 = 64;
 
-/// Batches of L1's that are taken over between two looks at it.
-const AT_ONCE: usize = 64;
-
 /// How long validators wait for each other with what all of them may do.
 const STAGGER: Duration = Duration::from_millis(1_500);
 
@@ -181,30 +179,21 @@ enum Help {
     Neglect(u64),
 }
 
-/// Where the chain stands beside L1's.
-enum Standing {
-    /// It has what L1 has.
-    Level,
-    /// It has less, and comes closer.
-    Behind,
-    /// It has less, and this keeps it from more.
-    Stalled(String),
-}
-
 /// Settles one rollup's batches.
 pub struct Settler {
-    l1: Arc<dyn L1>,
+    pub(super) l1: Arc<dyn L1>,
     rollup: RollupId,
     constants: Constants,
-    journal: Journal,
-    sequencer: SharedSequencer,
-    follower: Follower,
+    pub(super) journal: Journal,
+    pub(super) sequencer: SharedSequencer,
+    pub(super) follower: Follower,
     confirmations: u64,
     status: watch::Sender<Status>,
     metrics: Metrics,
-    turns: SharedTurns,
+    pub(super) turns: SharedTurns,
     duties: Duties,
-    fetch: Fetch,
+    pub(super) fetch: Fetch,
+    pub(super) seek: Seek,
     prover: Prover,
     evidence: Option<mpsc::Receiver<Evidence>>,
     /// What was reported, by who is guilty: a reorganisation may take the report back.
@@ -271,6 +260,7 @@ impl Settler {
                 ..Duties::default()
             },
             fetch: Fetch::new(rollup, None),
+            seek: Seek::new(rollup, None),
             prover,
             evidence: None,
             reported: BTreeMap::new(),
@@ -291,6 +281,7 @@ impl Settler {
     /// Takes on a node's duties.
     pub fn take_on(&mut self, duties: Duties, policy: Policy) {
         self.fetch = Fetch::new(self.rollup, duties.network.clone());
+        self.seek = Seek::new(self.rollup, duties.network.clone());
         self.duties = duties;
         self.prover.policy = policy;
     }
@@ -310,12 +301,12 @@ impl Settler {
         self.prover.clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Status)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Status)) {
         self.status.send_modify(change);
         self.metrics.note(&self.status.borrow());
     }
 
-    fn contract(&self) -> Rollup<'_> {
+    pub(super) fn contract(&self) -> Rollup<'_> {
         Rollup::new(&*self.l1, self.rollup.contract)
     }
 
@@ -383,14 +374,16 @@ impl Settler {
         let level = matches!(standing, Standing::Level);
         self.tell_turn(!level, &progress).await?;
         let sealed = self.sequencer.lock().await.last();
+        let unverified = self.sequencer.lock().await.unsigned(progress.proven)?;
         self.change(|status| {
             status.l1_block = look.head;
             status.sealed = sealed;
             status.committed = progress.committed.min(sealed);
             status.proven = progress.proven.min(sealed);
+            status.unverified = unverified;
             status.trouble = match &standing {
                 Standing::Stalled(trouble) => Some(trouble.clone()),
-                Standing::Level | Standing::Behind => None,
+                Standing::Level | Standing::Behind => unverified.map(alone),
             };
         });
         // After the status, which whoever hears of it will ask for.
@@ -426,122 +419,6 @@ impl Settler {
         sequencer.learn(&entries);
         sequencer.apply_held()?;
         Ok(())
-    }
-
-    // WHAT L1 HAS
-    // ============================================================================================================
-
-    /// Takes L1's batches over where the chain has others or none, or has them without signatures and L1 has not proven them.
-    ///
-    /// # Arguments
-    /// `time`: that of L1's last block, by which it is told whether L1 has lost something or only lags.
-    async fn take_over(&mut self, progress: &Progress, time: u64) -> Result<Standing, SettleError> {
-        let commits = commits(self.follower.events());
-        let last = commits.last_key_value().map_or(0, |(number, _)| *number);
-        if last != progress.committed {
-            // L1 moved on between the two questions.
-            return Ok(Standing::Level);
-        }
-        let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-        if let Some(number) = unsigned {
-            // It was taken over because it was proven, and is not any more.
-            let seen_at = self.journal.sealed(number)?.map_or(0, |sealed| sealed.sealed_at);
-            if time <= seen_at {
-                return Ok(Standing::Stalled(format!(
-                    "batch {number} was proven on L1, and is not as of its last block: nothing is built until L1 is further"
-                )));
-            }
-            if number > last {
-                self.sequencer.lock().await.give_up(number)?;
-            }
-        }
-        let mut first = last + 1;
-        let own = self.sequencer.lock().await.last();
-        // The digest of a batch covers all before it: the last one that is the same settles the rest.
-        while first > 1 {
-            let number = first - 1;
-            if number <= own + 1 {
-                let on_l1 = self.contract().batch(number).await?;
-                let mut sequencer = self.sequencer.lock().await;
-                if sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
-                    break;
-                }
-            }
-            first = number;
-        }
-        // What L1 has and has not proven must be here with its signatures, as if it came now.
-        let unsigned = unsigned.filter(|number| *number <= last);
-        first = unsigned.map_or(first, |number| first.min(number));
-        let mut taken = 0;
-        for number in first..=last {
-            let transaction = commits.get(&number).copied();
-            let missing = || L1Error::History(format!("batch {number} is not among the rollup's events"));
-            let transaction = transaction.ok_or_else(missing)?;
-            let on_l1 = self.contract().batch(number).await?;
-            let before = {
-                let mut sequencer = self.sequencer.lock().await;
-                // Its blocks may have come meanwhile.
-                if unsigned != Some(number) && sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
-                    continue;
-                }
-                match number - 1 {
-                    0 => None,
-                    before => self.journal.sealed(before)?,
-                }
-            };
-            if taken == AT_ONCE {
-                return Ok(Standing::Behind);
-            }
-            let (parent_digest, parent_head) = before.map_or((GENESIS, [0; 32]), |before| (before.digest, before.head));
-            let anchor = Anchor {
-                number,
-                parent_digest,
-                parent_head,
-                digest: on_l1.digest,
-                head: on_l1.head,
-            };
-            let proven = number <= progress.proven;
-            let fetched = match self.fetch.batch(&self.l1, &anchor, transaction, proven).await? {
-                Ok(fetched) => fetched,
-                Err(missing) => return Ok(Standing::Stalled(missing)),
-            };
-            let given = fetched.signed.unwrap_or_default();
-            let mut adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, proven)?;
-            if let Adopted::Unsigned(_) = &adopted
-                && let Ok(given) = self.fetch.signatures(&anchor).await
-            {
-                adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, proven)?;
-            }
-            match adopted {
-                Adopted::Done => taken += 1,
-                Adopted::Garbage(Garbage::Differs(what)) if proven => {
-                    // What is proven is what L1 says it is: it has moved while it was read.
-                    let moved = format!("the {what} of batch {number} is another than a moment before");
-                    return Err(L1Error::History(moved).into());
-                }
-                Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
-                Adopted::Garbage(garbage) => {
-                    return Ok(Standing::Stalled(format!(
-                        "nothing is built on batch {number} of L1 ({garbage}): it is pruned at its deadline, unless its committer \
-                         proves it"
-                    )));
-                }
-                Adopted::Unsigned(missing) => {
-                    return Ok(Standing::Stalled(format!(
-                        "batch {number} on L1 has {missing} transactions whose signatures nobody shows: nothing is built until \
-                         it is proven, pruned, or they come"
-                    )));
-                }
-            }
-            // A long way takes time: whoever asks sees how far it is.
-            self.change(|status| {
-                status.sealed = number;
-                status.committed = number;
-                status.proven = number.min(progress.proven);
-                status.trouble = None;
-            });
-        }
-        Ok(Standing::Level)
     }
 
     /// Tells the sequencer whether it may build when it is its turn.
@@ -681,10 +558,9 @@ impl Settler {
             return Ok(false);
         }
         let number = progress.proven + 1;
-        let first = self.contract().batch(number).await?;
         // A proof that is on its way is better than a prune: some seconds are left to it.
         let grace = self.constants.prove_window / 10;
-        if time <= first.committed_at + self.constants.prove_window + grace {
+        if time <= self.contract().deadline().await? + grace {
             return Ok(false);
         }
         let slot = lock(&self.turns).slot().unwrap_or(0);

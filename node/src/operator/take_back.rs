@@ -40,8 +40,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Takes back batch `number`, which L1 has lost and whose signatures are not here, and what is built on it: whoever committed it
-    /// could not prove it, and would lose the bond. Transactions whose signatures are here are tried again.
+    /// Takes back batch `number`, which L1 has lost or pruned and whose signatures are not here, and what is built on it: whoever
+    /// committed it again could not prove it, and would lose the bond. Transactions whose signatures are here are tried again.
     ///
     /// # Errors
     /// When the journal fails.
@@ -90,9 +90,11 @@ impl Sequencer {
             self.head = before.map_or([0; 32], |before| before.head);
             again.extend(sealed.transactions().iter().cloned());
         }
-        if let Some((committed, proven)) = &mut self.reached {
-            (*committed, *proven) = ((*committed).min(sound), (*proven).min(sound));
+        if let Some(reached) = &mut self.reached {
+            (reached.committed, reached.proven) = (reached.committed.min(sound), reached.proven.min(sound));
         }
+        self.unverified = self.unverified.filter(|number| *number <= sound);
+        drop(self.proven_ahead.split_off(&(sound + 1)));
         // From the lowest nonce on: what waits may have to stand behind what comes back.
         again.extend(self.pool.take_all());
         for signed in again {

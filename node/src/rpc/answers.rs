@@ -16,6 +16,8 @@ pub enum Stage {
     Waiting,
     /// Accepted and on the operator's disk.
     Pending,
+    /// In a batch on L1 whose signatures nobody shows, or behind one: its committer's word, which no node vouches for.
+    Unverified,
     /// In a signed block, or in a batch that is not on L1 yet: the leader's word, revocable.
     Soft,
     /// In a batch whose data is on L1.
@@ -126,6 +128,8 @@ pub struct NodeStatus {
     pub committed: u64,
     /// The last proven one.
     pub proven: u64,
+    /// The first batch that is neither proven nor here with all its signatures: it and what is behind it are `unverified`.
+    pub unverified: Option<u64>,
     /// Whether a proof is being made.
     pub proving: bool,
     /// Transactions that wait.

@@ -39,6 +39,7 @@ impl From<&BatchChange> for BatchEvent {
             number: change.number,
             stage: match change.standing {
                 Standing::TakenBack => Stage::Unknown,
+                Standing::Unverified => Stage::Unverified,
                 Standing::Sealed => Stage::Soft,
                 Standing::Committed => Stage::Committed,
                 Standing::Proven => Stage::Proven,

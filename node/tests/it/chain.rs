@@ -8,9 +8,8 @@ use starling_node::batch_body::BatchBody;
 use starling_node::block::{Block, BlockError, Opening};
 use starling_node::gossip::{Evidence, GossipError, ProofNotice, contradiction};
 use starling_node::mempool::{Limits, Mempool};
-use starling_node::operator::chain::{Adopted, BlockFault, Commit, Garbage, ReceiveError, Received};
-use starling_node::operator::fetch::Anchor;
-use starling_node::operator::journal::{Body, Journal};
+use starling_node::operator::chain::{Adopted, BlockFault, Commit, Grounds, ReceiveError, Received};
+use starling_node::operator::journal::Journal;
 use starling_node::operator::sequencer::{Making, Place, Sealing, Sequencer, Turn};
 use starling_node::operator::signing::Signer;
 use starling_node::store::{self, Backend};
@@ -20,7 +19,6 @@ use starling_rollup::chain;
 use starling_rollup::entry::{Entry, Kind};
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::l1_key::L1Key;
-use starling_rollup::operations;
 use starling_rollup::transaction::{Operation, RollupId, SignedTransaction, Transaction};
 use starling_vm::schnorr::SecretKey;
 
@@ -28,12 +26,12 @@ pub(crate) const ROLLUP: RollupId = RollupId {
     chain_id: 31_337,
     contract: L1Address([0x42; 20]),
 };
-const OWNER: L1Address = L1Address([9; 20]);
+pub(crate) const OWNER: L1Address = L1Address([9; 20]);
 const DEPOSIT: u64 = 1_000_000;
 /// Accounts; the first gets the fees.
 const ACCOUNTS: u8 = 6;
 
-fn key(number: u8) -> SecretKey {
+pub(crate) fn key(number: u8) -> SecretKey {
     SecretKey::derive(&[number, 0x63])
 }
 
@@ -106,7 +104,7 @@ impl Node {
         node
     }
 
-    fn leader(number: u8) -> Self {
+    pub(crate) fn leader(number: u8) -> Self {
         Self::new(number, true)
     }
 
@@ -115,13 +113,13 @@ impl Node {
     }
 
     /// What a look at L1 brings.
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.sequencer.foresee(&entries());
         self.sequencer.learn(&entries());
         self.sequencer.apply_held().unwrap();
     }
 
-    fn restarted(self) -> Self {
+    pub(crate) fn restarted(self) -> Self {
         let Self {
             number,
             signs,
@@ -156,7 +154,7 @@ impl Node {
         self.sequencer.receive(block)
     }
 
-    fn take(&mut self, blocks: &[Block]) {
+    pub(crate) fn take(&mut self, blocks: &[Block]) {
         for block in blocks {
             assert_eq!(self.receive(block).unwrap(), Received::Applied);
         }
@@ -175,7 +173,7 @@ impl Node {
         }
     }
 
-    fn place(&self, id: &TransactionId) -> Option<Place> {
+    pub(crate) fn place(&self, id: &TransactionId) -> Option<Place> {
         self.sequencer.place(id).unwrap()
     }
 
@@ -411,7 +409,10 @@ fn a_commit_of_a_part_takes_the_rest_back() {
     let commit = helper.commit(1);
     let revoked = leader.sequencer.journal().id(&blocks[2].transactions[0]);
     assert!(!leader.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
-    let adopted = leader.sequencer.adopt(&commit, Vec::new(), false).unwrap();
+    let adopted = leader
+        .sequencer
+        .adopt(&commit, Vec::new(), Grounds::Signatures)
+        .unwrap();
     assert_eq!(adopted, Adopted::Done);
     assert_eq!((leader.sequencer.last(), leader.sequencer.tip()), (1, commit.head));
     assert_eq!(leader.place(&revoked), Some(Place::Pending));
@@ -421,186 +422,6 @@ fn a_commit_of_a_part_takes_the_rest_back() {
     assert_eq!((more[0].header().batch, more[0].header().index), (2, 0));
     helper.take(&more);
     assert!(matches!(helper.place(&revoked), Some(Place::Sealed { batch: 2, .. })));
-}
-
-#[test]
-fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
-    let (mut ours, blocks) = begun();
-    assert!(ours.sequencer.close_before(6).unwrap());
-    let mut other = Node::leader(2);
-    other.build(6);
-    other.submit(pay(3, 0, 4, 7));
-    let theirs = other.build(6);
-    other.sequencer.close_before(7).unwrap();
-    let commit = other.commit(1);
-    let payment = theirs[0].transactions[0].clone();
-    let adopted = ours.sequencer.adopt(&commit, Vec::new(), false).unwrap();
-    assert_eq!(adopted, Adopted::Unsigned(1), "nobody builds on what cannot be proven");
-    assert_eq!(
-        (ours.sequencer.last(), ours.sequencer.tip()),
-        (1, blocks[2].header().hash())
-    );
-    let adopted = ours.sequencer.adopt(&commit, vec![payment.clone()], false).unwrap();
-    assert_eq!(adopted, Adopted::Done);
-    assert_eq!(ours.sequencer.state().root(), other.sequencer.state().root());
-    let waiting = ours.sequencer.journal().id(&blocks[1].transactions[0]);
-    assert_eq!(ours.place(&waiting), Some(Place::Pending));
-    // Proven, it is taken without signatures, which then cannot be had from this node.
-    let mut newcomer = Node::follower();
-    assert_eq!(
-        newcomer.sequencer.adopt(&commit, Vec::new(), true).unwrap(),
-        Adopted::Done
-    );
-    let sealed = newcomer.sequencer.journal().sealed(1).unwrap().unwrap();
-    assert!(matches!(&sealed.body, Body::Public { ids, .. } if ids.len() == 1));
-    assert!(matches!(
-        newcomer.place(&newcomer.sequencer.journal().id(&payment)),
-        Some(Place::Sealed {
-            batch: 1,
-            position: 0,
-            ..
-        })
-    ));
-    let mut newcomer = newcomer.restarted();
-    newcomer.look();
-    assert_eq!(newcomer.sequencer.state().root(), other.sequencer.state().root());
-    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
-    assert!(body.batch.is_none() && body.data == sealed.data());
-}
-
-#[test]
-fn garbage_on_l1_moves_nobody() {
-    let (mut ours, blocks) = begun();
-    ours.sequencer.close_before(6).unwrap();
-    let honest = ours.commit(1);
-    let tip = ours.sequencer.tip();
-    let digest = |commit: &Commit| chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
-    let mut headers = honest.clone();
-    headers.head[0] ^= 1;
-    let mut claim = honest.clone();
-    claim.digest[0] += starling_vm::field::Felt::new(1);
-    for commit in [headers, claim] {
-        let adopted = ours.sequencer.adopt(&commit, Vec::new(), false).unwrap();
-        assert!(matches!(adopted, Adopted::Garbage(Garbage::Differs(_))), "{adopted:?}");
-    }
-    // Each bit of the last payment's words, with digest and headers to match: L1 takes all of it, and nobody else does.
-    let (mut rules, mut data, mut unsigned) = (0, 0, 0);
-    let length = honest.words.len();
-    for (at, bit) in (length - 2..length).flat_map(|at| (0..63).map(move |bit| (at, bit))) {
-        let mut commit = honest.clone();
-        commit.words[at] ^= 1 << bit;
-        commit.digest = digest(&commit);
-        let all =
-            starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
-        commit.head = all.last().unwrap().hash();
-        match ours.sequencer.adopt(&commit, Vec::new(), false).unwrap() {
-            Adopted::Garbage(Garbage::Replay(_)) => rules += 1,
-            Adopted::Garbage(Garbage::Data(_)) => data += 1,
-            Adopted::Unsigned(1) => unsigned += 1,
-            other => panic!("word {at}, bit {bit}: {other:?}"),
-        }
-        assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, tip));
-    }
-    assert!(rules > 20 && data > 3 && unsigned > 20, "{rules} {data} {unsigned}");
-    let id = ours.sequencer.journal().id(&blocks[1].transactions[0]);
-    assert!(matches!(ours.place(&id), Some(Place::Sealed { .. })));
-}
-
-/// The commit of the first batch of a leader, with its last transfer of two words in four of them.
-fn spelled_out(leader: &Node) -> Commit {
-    let mut commit = leader.commit(1);
-    let Some(&[sender, _]) = commit.words.last_chunk() else {
-        panic!("it ends with a transfer");
-    };
-    commit.words.pop();
-    commit.words.extend([2, 10, 1]);
-    commit.words[0] += 2;
-    commit.blocks.last_mut().unwrap().end += 2;
-    assert_eq!(commit.words[commit.words.len() - 4], sender);
-    commit.digest = chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
-    let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
-    commit.head = all.last().unwrap().hash();
-    commit
-}
-
-/// The rules and the kernel take the long form of a short transfer, and no prover here would find the digest that L1 has. Once it is
-/// proven, it is kept as L1 has it: what is said of it and of its operations must lead to what the contract holds.
-#[test]
-fn a_batch_in_a_form_that_nobody_else_proves_is_kept_word_for_word_once_it_is_proven() {
-    let (mut leader, _) = begun();
-    leader.sequencer.close_before(6).unwrap();
-    let commit = spelled_out(&leader);
-    let tip = leader.sequencer.tip();
-    let adopted = leader.sequencer.adopt(&commit, Vec::new(), false).unwrap();
-    assert_eq!(adopted, Adopted::Garbage(Garbage::Form));
-    assert_eq!(leader.sequencer.tip(), tip);
-    assert_eq!(
-        leader.sequencer.adopt(&commit, Vec::new(), true).unwrap(),
-        Adopted::Done
-    );
-    assert_eq!(leader.sequencer.tip(), commit.head);
-    let mut leader = leader.restarted();
-    assert!(leader.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
-    let kept = leader.commit(1);
-    assert_eq!(
-        (&kept.words, kept.digest, kept.head),
-        (&commit.words, commit.digest, commit.head)
-    );
-    let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
-    assert_eq!(sealed.headers([0; 32]).unwrap().last().unwrap().hash(), commit.head);
-    // All signatures are known, and still nobody here can prove it.
-    assert!(sealed.batch().is_none() && sealed.operations() == 2);
-    let last = commit.words.last_chunk::<4>().unwrap();
-    assert_eq!(operations::operations(&sealed.data()).last().unwrap(), last);
-    // A peer gets what L1 has.
-    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
-    let anchor = Anchor {
-        number: 1,
-        parent_digest: chain::GENESIS,
-        parent_head: [0; 32],
-        digest: commit.digest,
-        head: commit.head,
-    };
-    assert_eq!(anchor.check(&ROLLUP, &body).unwrap().words, commit.words);
-    // L1 loses it: what was accepted here is not lost with it.
-    let ids = leader.sequencer.journal().ids(&sealed);
-    assert_eq!(sealed.transactions().len(), 2);
-    leader.sequencer.give_up(1).unwrap();
-    for id in &ids {
-        let place = leader.place(id);
-        assert!(
-            place.is_some() && !matches!(place, Some(Place::Sealed { .. })),
-            "{place:?}"
-        );
-    }
-    let mut leader = leader.restarted();
-    leader.look();
-    leader.build(7);
-    leader.sequencer.close_before(8).unwrap();
-    for id in &ids {
-        assert!(matches!(leader.place(id), Some(Place::Sealed { .. })), "{id}");
-    }
-}
-
-/// L1 loses a batch that was taken over because it was proven: who would commit it again could not prove it.
-#[test]
-fn a_batch_whose_signatures_are_not_here_goes_when_l1_loses_it() {
-    let (mut leader, blocks) = begun();
-    leader.sequencer.close_before(6).unwrap();
-    let commit = leader.commit(1);
-    let mut other = Node::follower();
-    assert_eq!(other.sequencer.adopt(&commit, Vec::new(), true).unwrap(), Adopted::Done);
-    assert_eq!(other.sequencer.unsigned(1).unwrap(), None);
-    assert_eq!(other.sequencer.unsigned(0).unwrap(), Some(1));
-    other.sequencer.give_up(1).unwrap();
-    assert_eq!((other.sequencer.last(), other.sequencer.tip()), (0, [0; 32]));
-    assert_eq!(other.sequencer.unsigned(0).unwrap(), None);
-    // One that has the signatures keeps it, and commits it again if it is its turn.
-    assert_eq!(leader.sequencer.unsigned(0).unwrap(), None);
-    // The other goes on as if it had never been.
-    other.look();
-    other.take(&blocks);
-    assert_eq!(other.sequencer.tip(), leader.sequencer.tip());
 }
 
 /// The leader's blocks are orphaned by L1 in the middle of its slot: it signs nothing twice, waits, and builds again in the next slot.
@@ -620,7 +441,10 @@ fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
     rival.sequencer.close_before(7).unwrap();
     let given = theirs[0].transactions.clone();
     assert_eq!(
-        leader.sequencer.adopt(&rival.commit(2), given, false).unwrap(),
+        leader
+            .sequencer
+            .adopt(&rival.commit(2), given, Grounds::Signatures)
+            .unwrap(),
         Adopted::Done
     );
     assert_eq!(leader.place(&kept), Some(Place::Pending));
@@ -639,18 +463,28 @@ fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
     ));
 }
 
+/// Everybody gets the signatures of all batches.
+fn reveal(nodes: &mut [Node], signed: &[Vec<SignedTransaction>]) {
+    for node in nodes {
+        for (number, given) in (1..).zip(signed) {
+            assert!(node.sequencer.add_signatures(number, given.clone()).unwrap());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Leaders take turns, blocks are lost or late, and L1 takes what one of them has: all agree with L1 afterwards, and every
-    /// payment is executed once.
+    /// Leaders take turns, blocks are lost or late, and L1 takes what one of them has, which some show nobody for a while: all agree
+    /// with L1 afterwards, every payment is executed once, and none that was accepted is refused.
     #[test]
     fn everybody_ends_where_l1_is(rounds in prop::collection::vec((0u8..3, 0u8..3, any::<u16>()), 4..16)) {
         let mut nodes: Vec<Node> = (1..=3).map(Node::leader).collect();
         let mut nonces = [0u32; ACCOUNTS as usize];
         let (mut committed, mut slot) = (0u64, 0u64);
         let mut commits: Vec<Commit> = Vec::new();
-        let mut payments: Vec<SignedTransaction> = Vec::new();
+        let mut signed: Vec<Vec<SignedTransaction>> = Vec::new();
+        let mut payments: Vec<(usize, TransactionId)> = Vec::new();
         for (builder, committer, losses) in rounds {
             slot += 1;
             if slot > 1 {
@@ -659,7 +493,7 @@ proptest! {
                 // Everybody hears of it who can take it; the first is asked to keep it.
                 if nodes[usize::from(builder)].sequencer.submit(payment.clone()).is_ok() {
                     nonces[usize::from(from)] += 1;
-                    payments.push(payment.clone());
+                    payments.push((usize::from(builder), nodes[0].sequencer.journal().id(&payment)));
                     for node in &mut nodes {
                         let _ = node.sequencer.hear(payment.clone());
                     }
@@ -682,14 +516,37 @@ proptest! {
                 committed += 1;
                 let commit = chosen.commit(committed);
                 let given = chosen.sequencer.journal().sealed(committed).unwrap().unwrap().transactions().to_vec();
+                let withheld = losses >> 15 == 1;
                 for node in &mut nodes {
                     if !node.sequencer.has_commit(committed, &commit.digest, &commit.head).unwrap() {
-                        prop_assert_eq!(node.sequencer.adopt(&commit, given.clone(), false).unwrap(), Adopted::Done);
+                        let (given, grounds) = match withheld {
+                            true => (Vec::new(), Grounds::Patience),
+                            false => (given.clone(), Grounds::Signatures),
+                        };
+                        prop_assert_eq!(node.sequencer.adopt(&commit, given, grounds).unwrap(), Adopted::Done);
                     }
                     node.look();
                 }
                 commits.push(commit);
+                signed.push(given);
             }
+            if losses >> 14 & 1 == 1 {
+                reveal(&mut nodes, &signed);
+            }
+            for node in &mut nodes {
+                node.sequencer.reached(committed, 0).unwrap();
+                prop_assert_eq!(node.sequencer.unverified(), node.sequencer.unsigned(0).unwrap());
+            }
+        }
+        reveal(&mut nodes, &signed);
+        for node in &mut nodes {
+            node.sequencer.reached(committed, 0).unwrap();
+            node.sequencer.tick().unwrap();
+            prop_assert_eq!(node.sequencer.unverified(), None);
+        }
+        for (builder, id) in &payments {
+            let place = nodes[*builder].place(id);
+            prop_assert!(place.is_some() && !matches!(place, Some(Place::Refused(_))), "{:?}", place);
         }
         for node in &nodes {
             for commit in &commits {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use starling_node::batch_body::BatchBody;
-use starling_node::operator::chain::{Adopted, Commit};
+use starling_node::operator::chain::{Adopted, Commit, Grounds};
 use starling_node::operator::fetch::{Anchor, Fetch, Misfit, Silence, verified};
 use starling_node::operator::journal::Sealed;
 use starling_p2p::conduct::Offence;
@@ -151,7 +151,10 @@ fn every_byte_of_an_answer_is_bound() {
             continue;
         };
         // Signed by somebody, and not by the account's key and owner.
-        let adopted = follower.sequencer.adopt(&found, signed.unwrap(), false).unwrap();
+        let adopted = follower
+            .sequencer
+            .adopt(&found, signed.unwrap(), Grounds::Signatures)
+            .unwrap();
         assert!(matches!(adopted, Adopted::Unsigned(_)), "byte {at}: {adopted:?}");
         key += 1;
     }
@@ -161,7 +164,10 @@ fn every_byte_of_an_answer_is_bound() {
         "{form} {misfit} {signature} {key}"
     );
     let given = verified(&ROLLUP, read(&sealed)).unwrap().unwrap();
-    assert_eq!(follower.sequencer.adopt(&commit, given, false).unwrap(), Adopted::Done);
+    assert_eq!(
+        follower.sequencer.adopt(&commit, given, Grounds::Signatures).unwrap(),
+        Adopted::Done
+    );
 }
 
 // ASKING
@@ -321,7 +327,7 @@ async fn a_peer_that_lies_is_noted_and_the_next_is_asked() {
     let commit = anchor.check(&ROLLUP, &read(&sealed)).unwrap();
     let adopted = follower
         .sequencer
-        .adopt(&commit, fetched.signed.unwrap(), false)
+        .adopt(&commit, fetched.signed.unwrap(), Grounds::Signatures)
         .unwrap();
     assert_eq!(adopted, Adopted::Done);
 

@@ -31,6 +31,7 @@ mod store;
 mod subscriptions;
 mod sync;
 mod taken_back;
+mod taken_over;
 mod vm;
 mod wallet;
 mod world;

@@ -1,0 +1,362 @@
+//! Batches that L1 has and the chain has not: which of them take the place of ours, on what grounds, and what that may not cost.
+
+use starling_node::batch_body::BatchBody;
+use starling_node::operator::chain::{Adopted, Commit, Garbage, Grounds};
+use starling_node::operator::fate::Cause;
+use starling_node::operator::fetch::Anchor;
+use starling_node::operator::journal::Body;
+use starling_node::operator::sequencer::Place;
+use starling_rollup::chain;
+use starling_rollup::envelope::TransactionId;
+use starling_rollup::operations;
+use starling_rollup::transaction::SignedTransaction;
+
+use crate::chain::{Node, OWNER, ROLLUP, begun, key, pay};
+
+#[test]
+fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
+    let (mut ours, blocks) = begun();
+    assert!(ours.sequencer.close_before(6).unwrap());
+    let mut other = Node::leader(2);
+    other.build(6);
+    other.submit(pay(3, 0, 4, 7));
+    let theirs = other.build(6);
+    other.sequencer.close_before(7).unwrap();
+    let commit = other.commit(1);
+    let payment = theirs[0].transactions[0].clone();
+    let adopted = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Signatures).unwrap();
+    assert_eq!(adopted, Adopted::Unsigned(1), "nobody builds on what cannot be proven");
+    assert_eq!(
+        (ours.sequencer.last(), ours.sequencer.tip()),
+        (1, blocks[2].header().hash())
+    );
+    let adopted = ours
+        .sequencer
+        .adopt(&commit, vec![payment.clone()], Grounds::Signatures)
+        .unwrap();
+    assert_eq!(adopted, Adopted::Done);
+    assert_eq!(ours.sequencer.state().root(), other.sequencer.state().root());
+    let waiting = ours.sequencer.journal().id(&blocks[1].transactions[0]);
+    assert_eq!(ours.place(&waiting), Some(Place::Pending));
+    // Proven, it is taken without signatures, which then cannot be had from this node.
+    let mut newcomer = Node::follower();
+    assert_eq!(
+        newcomer.sequencer.adopt(&commit, Vec::new(), Grounds::Proof).unwrap(),
+        Adopted::Done
+    );
+    let sealed = newcomer.sequencer.journal().sealed(1).unwrap().unwrap();
+    assert!(matches!(&sealed.body, Body::Public { ids, .. } if ids.len() == 1));
+    assert!(matches!(
+        newcomer.place(&newcomer.sequencer.journal().id(&payment)),
+        Some(Place::Sealed {
+            batch: 1,
+            position: 0,
+            ..
+        })
+    ));
+    let mut newcomer = newcomer.restarted();
+    newcomer.look();
+    assert_eq!(newcomer.sequencer.state().root(), other.sequencer.state().root());
+    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
+    assert!(body.batch.is_none() && body.data == sealed.data());
+}
+
+#[test]
+fn garbage_on_l1_moves_nobody() {
+    let (mut ours, blocks) = begun();
+    ours.sequencer.close_before(6).unwrap();
+    let honest = ours.commit(1);
+    let tip = ours.sequencer.tip();
+    let digest = |commit: &Commit| chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
+    let mut headers = honest.clone();
+    headers.head[0] ^= 1;
+    let mut claim = honest.clone();
+    claim.digest[0] += starling_vm::field::Felt::new(1);
+    for commit in [headers, claim] {
+        let adopted = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Signatures).unwrap();
+        assert!(matches!(adopted, Adopted::Garbage(Garbage::Differs(_))), "{adopted:?}");
+    }
+    // Each bit of the last payment's words, with digest and headers to match: L1 takes all of it, and nobody else does.
+    let (mut rules, mut data, mut unsigned) = (0, 0, 0);
+    let length = honest.words.len();
+    for (at, bit) in (length - 2..length).flat_map(|at| (0..63).map(move |bit| (at, bit))) {
+        let mut commit = honest.clone();
+        commit.words[at] ^= 1 << bit;
+        commit.digest = digest(&commit);
+        let all =
+            starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
+        commit.head = all.last().unwrap().hash();
+        match ours.sequencer.adopt(&commit, Vec::new(), Grounds::Signatures).unwrap() {
+            Adopted::Garbage(Garbage::Replay(_)) => rules += 1,
+            Adopted::Garbage(Garbage::Data(_)) => data += 1,
+            Adopted::Unsigned(1) => unsigned += 1,
+            other => panic!("word {at}, bit {bit}: {other:?}"),
+        }
+        assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, tip));
+    }
+    assert!(rules > 20 && data > 3 && unsigned > 20, "{rules} {data} {unsigned}");
+    let id = ours.sequencer.journal().id(&blocks[1].transactions[0]);
+    assert!(matches!(ours.place(&id), Some(Place::Sealed { .. })));
+}
+
+/// The commit of the first batch of a leader, with its last transfer of two words in four of them.
+fn spelled_out(leader: &Node) -> Commit {
+    let mut commit = leader.commit(1);
+    let Some(&[sender, _]) = commit.words.last_chunk() else {
+        panic!("it ends with a transfer");
+    };
+    commit.words.pop();
+    commit.words.extend([2, 10, 1]);
+    commit.words[0] += 2;
+    commit.blocks.last_mut().unwrap().end += 2;
+    assert_eq!(commit.words[commit.words.len() - 4], sender);
+    commit.digest = chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
+    let all = starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
+    commit.head = all.last().unwrap().hash();
+    commit
+}
+
+/// The rules and the kernel take the long form of a short transfer, and no prover here would find the digest that L1 has. Once it is
+/// proven, it is kept as L1 has it: what is said of it and of its operations must lead to what the contract holds.
+#[test]
+fn a_batch_in_a_form_that_nobody_else_proves_is_kept_word_for_word_once_it_is_proven() {
+    let (mut leader, _) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let commit = spelled_out(&leader);
+    let tip = leader.sequencer.tip();
+    let adopted = leader
+        .sequencer
+        .adopt(&commit, Vec::new(), Grounds::Signatures)
+        .unwrap();
+    assert_eq!(adopted, Adopted::Garbage(Garbage::Form));
+    assert_eq!(leader.sequencer.tip(), tip);
+    assert_eq!(
+        leader.sequencer.adopt(&commit, Vec::new(), Grounds::Proof).unwrap(),
+        Adopted::Done
+    );
+    assert_eq!(leader.sequencer.tip(), commit.head);
+    let mut leader = leader.restarted();
+    assert!(leader.sequencer.has_commit(1, &commit.digest, &commit.head).unwrap());
+    let kept = leader.commit(1);
+    assert_eq!(
+        (&kept.words, kept.digest, kept.head),
+        (&commit.words, commit.digest, commit.head)
+    );
+    let sealed = leader.sequencer.journal().sealed(1).unwrap().unwrap();
+    assert_eq!(sealed.headers([0; 32]).unwrap().last().unwrap().hash(), commit.head);
+    // All signatures are known, and still nobody here can prove it.
+    assert!(sealed.batch().is_none() && sealed.operations() == 2);
+    let last = commit.words.last_chunk::<4>().unwrap();
+    assert_eq!(operations::operations(&sealed.data()).last().unwrap(), last);
+    // A peer gets what L1 has.
+    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
+    let anchor = Anchor {
+        number: 1,
+        parent_digest: chain::GENESIS,
+        parent_head: [0; 32],
+        digest: commit.digest,
+        head: commit.head,
+    };
+    assert_eq!(anchor.check(&ROLLUP, &body).unwrap().words, commit.words);
+    // L1 loses it: what was accepted here is not lost with it.
+    let ids = leader.sequencer.journal().ids(&sealed);
+    assert_eq!(sealed.transactions().len(), 2);
+    leader.sequencer.give_up(1).unwrap();
+    for id in &ids {
+        let place = leader.place(id);
+        assert!(
+            place.is_some() && !matches!(place, Some(Place::Sealed { .. })),
+            "{place:?}"
+        );
+    }
+    let mut leader = leader.restarted();
+    leader.look();
+    leader.build(7);
+    leader.sequencer.close_before(8).unwrap();
+    for id in &ids {
+        assert!(matches!(leader.place(id), Some(Place::Sealed { .. })), "{id}");
+    }
+}
+
+/// L1 loses a batch that was taken over because it was proven: who would commit it again could not prove it.
+#[test]
+fn a_batch_whose_signatures_are_not_here_goes_when_l1_loses_it() {
+    let (mut leader, blocks) = begun();
+    leader.sequencer.close_before(6).unwrap();
+    let commit = leader.commit(1);
+    let mut other = Node::follower();
+    assert_eq!(
+        other.sequencer.adopt(&commit, Vec::new(), Grounds::Proof).unwrap(),
+        Adopted::Done
+    );
+    assert_eq!(other.sequencer.unsigned(1).unwrap(), None);
+    assert_eq!(other.sequencer.unsigned(0).unwrap(), Some(1));
+    other.sequencer.give_up(1).unwrap();
+    assert_eq!((other.sequencer.last(), other.sequencer.tip()), (0, [0; 32]));
+    assert_eq!(other.sequencer.unsigned(0).unwrap(), None);
+    // One that has the signatures keeps it, and commits it again if it is its turn.
+    assert_eq!(leader.sequencer.unsigned(0).unwrap(), None);
+    // The other goes on as if it had never been.
+    other.look();
+    other.take(&blocks);
+    assert_eq!(other.sequencer.tip(), leader.sequencer.tip());
+}
+
+// GROUNDS: PATIENCE
+// ================================================================================================================
+
+/// A node with the first batch, in which everybody has an account, and a transaction that it has accepted; and a second batch on L1 that
+/// takes the sender's nonce, with its transactions.
+fn robbed() -> (Node, TransactionId, Commit, Vec<SignedTransaction>) {
+    let mut ours = Node::leader(1);
+    let blocks = ours.build(5);
+    let mut thief = Node::leader(2);
+    thief.take(&blocks);
+    for node in [&mut ours, &mut thief] {
+        assert!(node.sequencer.close_before(6).unwrap());
+    }
+    let accepted = ours.submit(pay(1, 0, 2, 10));
+    let taken = vec![pay(1, 0, 3, 999), pay(4, 0, 5, 1)];
+    for signed in &taken {
+        thief.submit(signed.clone());
+    }
+    thief.build(6);
+    assert!(thief.sequencer.close_before(7).unwrap());
+    let commit = thief.commit(2);
+    let first = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Signatures).unwrap();
+    assert_eq!((first, ours.sequencer.last()), (Adopted::Unsigned(2), 1));
+    assert_eq!(ours.sequencer.unverified(), None);
+    let second = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Patience).unwrap();
+    assert_eq!((second, ours.sequencer.last()), (Adopted::Done, 2));
+    (ours, accepted, commit, taken)
+}
+
+/// Why a node keeps a transaction waiting.
+fn waits_for(node: &Node, id: &TransactionId) -> Cause {
+    match node.place(id) {
+        Some(Place::Waiting(reason)) => reason.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_batch_that_nobody_vouches_for_does_costs_no_accepted_transaction() {
+    let (ours, accepted, commit, _) = robbed();
+    assert_eq!(ours.sequencer.unverified(), Some(2));
+    assert_eq!(waits_for(&ours, &accepted), Cause::NonceUsed);
+    // Nor does a restart: it knows as much.
+    let mut ours = ours.restarted();
+    ours.look();
+    assert_eq!(ours.sequencer.unverified(), Some(2));
+    assert_eq!(waits_for(&ours, &accepted), Cause::NonceUsed);
+    // It is built on.
+    let more = ours.submit(pay(5, 0, 2, 3));
+    let blocks = ours.build(7);
+    assert_eq!(blocks[0].header().parent, commit.head);
+    ours.sequencer.close_before(8).unwrap();
+    ours.sequencer.reached(2, 1).unwrap();
+    assert!(matches!(ours.place(&more), Some(Place::Sealed { batch: 3, .. })));
+    assert_eq!(ours.sequencer.unverified(), Some(2));
+    assert_eq!(
+        ours.sequencer.unproven_to(1, 3).unwrap(),
+        1,
+        "provers have no work with what they cannot prove"
+    );
+    ours.sequencer.note_proven_ahead([3]);
+    assert_eq!(ours.sequencer.unproven_to(1, 3).unwrap(), 0);
+    // L1 prunes it: both are executed, as if it had never been.
+    ours.sequencer.give_up(2).unwrap();
+    assert_eq!((ours.sequencer.last(), ours.sequencer.unverified()), (1, None));
+    assert_eq!(ours.place(&accepted), Some(Place::Pending));
+    ours.build(8);
+    ours.sequencer.close_before(9).unwrap();
+    for id in [&accepted, &more] {
+        assert!(matches!(ours.place(id), Some(Place::Sealed { batch: 2, .. })));
+    }
+    assert_eq!(ours.sequencer.unproven_to(1, 2).unwrap(), 2);
+}
+
+#[test]
+fn once_it_is_proven_what_it_has_done_counts() {
+    let (mut ours, accepted, ..) = robbed();
+    ours.sequencer.reached(2, 2).unwrap();
+    assert_eq!(ours.sequencer.unverified(), None);
+    ours.sequencer.tick().unwrap();
+    let place = ours.place(&accepted);
+    assert!(
+        matches!(&place, Some(Place::Refused(reason)) if reason.code == Cause::NonceUsed),
+        "{place:?}"
+    );
+}
+
+#[test]
+fn signatures_that_come_late_make_it_whole_in_its_place() {
+    let (mut ours, accepted, commit, taken) = robbed();
+    let more = ours.submit(pay(5, 0, 2, 3));
+    ours.build(7);
+    let (tip, root) = (ours.sequencer.tip(), ours.sequencer.state().root());
+    let other_key = taken[0].transaction.sign(&ROLLUP.word(), &key(2), OWNER);
+    for given in [vec![], vec![taken[0].clone()], vec![other_key, taken[1].clone()]] {
+        assert!(!ours.sequencer.add_signatures(2, given).unwrap());
+        assert_eq!(ours.sequencer.unsigned(1).unwrap(), Some(2));
+    }
+    assert!(!ours.sequencer.add_signatures(9, taken.clone()).unwrap());
+    assert!(ours.sequencer.add_signatures(2, taken.clone()).unwrap());
+    assert!(ours.sequencer.add_signatures(2, Vec::new()).unwrap());
+    ours.sequencer.reached(2, 1).unwrap();
+    assert_eq!(ours.sequencer.unverified(), None);
+    // Nothing else has changed, and peers can have it whole.
+    assert_eq!((ours.sequencer.tip(), ours.sequencer.state().root()), (tip, root));
+    assert!(matches!(ours.place(&more), Some(Place::Sealed { batch: 3, .. })));
+    assert!(ours.sequencer.has_commit(2, &commit.digest, &commit.head).unwrap());
+    let sealed = ours.sequencer.journal().sealed(2).unwrap().unwrap();
+    let body = BatchBody::from_bytes(&BatchBody::of(&sealed)).unwrap();
+    let bytes = |signed: &[SignedTransaction]| signed.iter().map(SignedTransaction::to_bytes).collect::<Vec<_>>();
+    assert_eq!(bytes(&body.batch.unwrap().transactions), bytes(&taken));
+    ours.sequencer.tick().unwrap();
+    assert!(matches!(ours.place(&accepted), Some(Place::Refused(_))));
+    let ours = ours.restarted();
+    assert_eq!(
+        (ours.sequencer.unverified(), ours.sequencer.state().root()),
+        (None, root_of(&ours))
+    );
+}
+
+fn root_of(node: &Node) -> starling_vm::field::Word {
+    let last = node.sequencer.last();
+    node.sequencer.journal().sealed(last).unwrap().unwrap().root
+}
+
+#[test]
+fn patience_takes_nothing_that_cannot_be_executed() {
+    let (mut ours, _) = begun();
+    ours.sequencer.close_before(6).unwrap();
+    let tip = ours.sequencer.tip();
+    let mut refused = 0;
+    for bit in 0..63 {
+        let mut commit = ours.commit(1);
+        *commit.words.last_mut().unwrap() ^= 1 << bit;
+        commit.digest = chain::next(&chain::GENESIS, &commit.words, &ROLLUP, 1);
+        let all =
+            starling_rollup::block_header::headers([0; 32], commit.slot, 1, &commit.words, &commit.blocks).unwrap();
+        commit.head = all.last().unwrap().hash();
+        let before = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Signatures).unwrap();
+        let Adopted::Garbage(garbage) = before else { continue };
+        let now = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Patience).unwrap();
+        assert_eq!(now, Adopted::Garbage(garbage));
+        assert_eq!((ours.sequencer.last(), ours.sequencer.tip()), (1, tip));
+        refused += 1;
+    }
+    assert!(refused > 10, "{refused}");
+    // The needless form can be: its signatures are known, and still nobody here can prove it.
+    let commit = spelled_out(&ours);
+    assert_eq!(
+        ours.sequencer.adopt(&commit, Vec::new(), Grounds::Patience).unwrap(),
+        Adopted::Done
+    );
+    assert!(!ours.sequencer.add_signatures(1, Vec::new()).unwrap());
+    assert_eq!(
+        (ours.sequencer.tip(), ours.sequencer.unverified()),
+        (commit.head, Some(1))
+    );
+}
