@@ -13,6 +13,7 @@ use starling_node::l1::deploy::{Deployment, Parameters, deploy};
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Rollup;
 use starling_node::l1::staking::Staking;
+use starling_node::light::{self, Light};
 use starling_node::rpc::{ApiClient, NodeStatus, Stage};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::keyfile::{Cost, KeyFile};
@@ -198,6 +199,21 @@ impl Cluster {
             self.folder.path().join("provers.lock").display(),
             bootstrap.join(", "),
         )
+    }
+
+    /// A light node that has these nodes as peers, and no others.
+    pub(crate) async fn light(&self, nodes: &[&Node]) -> Light {
+        let peers = nodes.iter().flat_map(|node| &node.peers);
+        let peers = peers.map(|peer| peer.parse().unwrap()).collect();
+        let mut asking = light::Settings::new(vec![self.chain.url().to_owned()], self.deployment.rollup, peers);
+        asking.network.discovery.enabled = false;
+        asking.network.discovery.private = true;
+        let light = Light::start(asking).await.unwrap();
+        self.until("the light node has its peers", nodes, async || {
+            light.status().await.unwrap().peers.len() == nodes.len()
+        })
+        .await;
+        light
     }
 
     pub(crate) fn log(&self, name: &str) -> String {

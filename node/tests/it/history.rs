@@ -16,6 +16,7 @@ use starling_node::operator::settler::{Settler, Status, shared};
 use starling_node::store::{self, Backend};
 use starling_rollup::transaction::{Operation, Transaction};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::cluster::{Cluster, USERS};
 use crate::l1::tell;
@@ -114,9 +115,28 @@ impl<'a> History<'a> {
         self.cluster.contract().progress().await.unwrap()
     }
 
-    /// Gives the folder back; from now on L1 has a block a second again.
-    pub(crate) async fn end(self) {
+    /// From now on L1 has a block a second again.
+    pub(crate) async fn at_pace(&self) {
         tell(&self.cluster.chain, "evm_setAutomine", json!([false])).await;
         tell(&self.cluster.chain, "evm_setIntervalMining", json!([1])).await;
+    }
+
+    /// Gives the folder back; from now on L1 has a block a second again.
+    pub(crate) async fn end(self) {
+        self.at_pace().await;
+    }
+
+    /// Follows L1 until it has batch `number`, too.
+    pub(crate) async fn catch_up(&mut self, number: u64) {
+        while self.sequencer.lock().await.last() < number {
+            self.settler.follow().await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Proves and settles the next run of batches whose signatures are here.
+    pub(crate) async fn prove_next(&mut self) {
+        let (_, progress) = self.settler.follow().await.unwrap();
+        assert!(self.prover.step(&progress).await.unwrap());
     }
 }

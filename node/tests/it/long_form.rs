@@ -15,7 +15,7 @@ use starling_node::l1::anvil::CHAIN_ID;
 use starling_node::l1::deploy::Parameters;
 use starling_node::l1::ethers::EthersL1;
 use starling_node::l1::rollup::{GWEI, Rollup, Verifier};
-use starling_node::light::{self, Light};
+use starling_node::light;
 use starling_node::rebuild::rebuild;
 use starling_node::rpc::Stage;
 use starling_rollup::address::L1Address;
@@ -236,19 +236,28 @@ async fn withdrawals_of_a_batch_in_a_needless_form_are_paid() {
     let root = proof.root;
     assert_eq!(root, state.root());
 
-    // While it is not proven, nobody builds on it.
-    let waits = async || {
+    // While it is not proven, it is waited for, and then counts for nobody's word but the committer's.
+    let said = "batch 2 of L1 yet (a transfer in it has a longer form than it needs";
+    cluster
+        .until("the node says why it waits", &[&full], async || {
+            full.status().await.trouble.unwrap_or_default().contains(said)
+        })
+        .await;
+    let unverified = async || {
         cluster
-            .until("the node says why it waits", &[&full], async || {
-                let trouble = full.status().await.trouble.unwrap_or_default();
-                trouble.contains("batch 2 of L1 (a transfer in it has a longer form than it needs")
+            .until("the node vouches for nothing in it", &[&full], async || {
+                let status = full.status().await;
+                let trouble = status.trouble.unwrap_or_default();
+                (status.sealed, status.unverified) == (2, Some(2)) && trouble.contains("by its committer alone")
             })
             .await;
+        assert_eq!(full.stage(&withdrawal.to_string()).await, Stage::Unverified);
     };
-    waits().await;
+    unverified().await;
     committer.settle(&proof).await;
     agree(&cluster, &[&full]).await;
-    // L1 loses proof and commit, then the proof alone: nobody builds on the batch, or commits it, without its signatures.
+    assert_eq!(full.status().await.unverified, None);
+    // L1 loses proof and commit: nobody commits the batch again who cannot prove it. Then the proof alone.
     tell(&cluster.chain, "evm_revert", json!([deposited])).await;
     cluster
         .until("the node has taken the batch back", &[&full], async || {
@@ -257,12 +266,12 @@ async fn withdrawals_of_a_batch_in_a_needless_form_are_paid() {
         })
         .await;
     committer.commit().await;
-    waits().await;
+    unverified().await;
     let committed = tell(&cluster.chain, "evm_snapshot", json!([])).await;
     committer.settle(&proof).await;
     agree(&cluster, &[&full]).await;
     tell(&cluster.chain, "evm_revert", json!([committed])).await;
-    waits().await;
+    unverified().await;
     committer.settle(&proof).await;
     agree(&cluster, &[&full]).await;
 
@@ -275,17 +284,7 @@ async fn withdrawals_of_a_batch_in_a_needless_form_are_paid() {
     assert!(forgotten.load(Ordering::Relaxed) >= 2);
 
     // A light node takes each of its operations from either, and bans nobody.
-    let peers = full.peers.iter().chain(&late.peers);
-    let peers = peers.map(|peer| peer.parse().unwrap()).collect();
-    let mut asking = light::Settings::new(vec![cluster.chain.url().to_owned()], cluster.rollup().contract, peers);
-    asking.network.discovery.enabled = false;
-    asking.network.discovery.private = true;
-    let light = Light::start(asking).await.unwrap();
-    cluster
-        .until("the light node has both peers", &[&full, &late], async || {
-            light.status().await.unwrap().peers.len() == 2
-        })
-        .await;
+    let light = cluster.light(&[&full, &late]).await;
     for (position, length) in [4, 6, 6].into_iter().enumerate() {
         let answer = light.operation(2, position as u32).await.unwrap();
         assert_eq!(answer.checked.stage, light::Stage::Proven);

@@ -34,4 +34,5 @@ mod taken_back;
 mod taken_over;
 mod vm;
 mod wallet;
+mod withheld;
 mod world;

@@ -114,8 +114,9 @@ async fn pays_through(cluster: &Cluster, operator: &Node, newcomer: &Node) {
 fn taken(cluster: &Cluster, name: &str) -> BTreeMap<u64, usize> {
     let mut times = BTreeMap::new();
     for line in cluster.log(name).lines().filter(|line| line.contains("taken from L1")) {
-        let number = line.split("batch=").nth(1).unwrap().trim();
-        *times.entry(number.parse().unwrap()).or_default() += 1;
+        let fields = line.split("batch=").nth(1).unwrap();
+        let number = fields.split_whitespace().next().unwrap().parse().unwrap();
+        *times.entry(number).or_default() += 1;
     }
     times
 }

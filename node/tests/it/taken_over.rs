@@ -3,6 +3,7 @@
 use starling_node::batch_body::BatchBody;
 use starling_node::operator::chain::{Adopted, Commit, Garbage, Grounds};
 use starling_node::operator::fate::Cause;
+use starling_node::operator::feed::Standing;
 use starling_node::operator::fetch::Anchor;
 use starling_node::operator::journal::Body;
 use starling_node::operator::sequencer::Place;
@@ -292,8 +293,11 @@ fn once_it_is_proven_what_it_has_done_counts() {
 #[test]
 fn signatures_that_come_late_make_it_whole_in_its_place() {
     let (mut ours, accepted, commit, taken) = robbed();
+    let mut told = ours.sequencer.feed().batches();
     let more = ours.submit(pay(5, 0, 2, 3));
     ours.build(7);
+    ours.sequencer.close_before(8).unwrap();
+    ours.sequencer.reached(2, 1).unwrap();
     let (tip, root) = (ours.sequencer.tip(), ours.sequencer.state().root());
     let other_key = taken[0].transaction.sign(&ROLLUP.word(), &key(2), OWNER);
     for given in [vec![], vec![taken[0].clone()], vec![other_key, taken[1].clone()]] {
@@ -305,6 +309,19 @@ fn signatures_that_come_late_make_it_whole_in_its_place() {
     assert!(ours.sequencer.add_signatures(2, Vec::new()).unwrap());
     ours.sequencer.reached(2, 1).unwrap();
     assert_eq!(ours.sequencer.unverified(), None);
+    let told: Vec<(u64, Standing)> = std::iter::from_fn(|| told.try_recv().ok())
+        .map(|change| (change.number, change.standing))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (3, Standing::Unverified),
+            (2, Standing::Sealed),
+            (2, Standing::Committed),
+            (3, Standing::Sealed)
+        ],
+        "what nobody vouches for is called neither soft nor committed"
+    );
     // Nothing else has changed, and peers can have it whole.
     assert_eq!((ours.sequencer.tip(), ours.sequencer.state().root()), (tip, root));
     assert!(matches!(ours.place(&more), Some(Place::Sealed { batch: 3, .. })));
