@@ -515,7 +515,7 @@ impl Shared {
         }
     }
 
-    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it.
+    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it, and provers have less to do.
     async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) {
         let request = Request::Proof { last: notice.last };
         let Ok(Response::Found(body)) = self.handle.request(peer, request).await else {
@@ -538,6 +538,10 @@ impl Shared {
             journal.keep_proof(&proof).ok()
         });
         if kept.await.ok().flatten().is_some() {
+            self.sequencer
+                .lock()
+                .await
+                .note_proven_ahead(notice.first..=notice.last);
             debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
         }
     }

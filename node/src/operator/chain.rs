@@ -4,7 +4,7 @@
 //! as all its signatures are here and valid, or it is proven, or they were waited for long enough; until then we stay where we are and
 //! build on neither. Of two signed blocks behind one parent the first stays, until L1 decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use starling_rollup::batch::{Batch, OpenBatch};
 use starling_rollup::block_header::{self, BlockEnd, BlocksError, SignedHeader};
@@ -575,8 +575,32 @@ impl Sequencer {
             "taken from L1"
         );
         self.put_sealed(&sealed, &overlay)?;
+        if self.unverified == Some(number) {
+            self.doubt(vec![number])?;
+        }
         self.apply_held()?;
         Ok(Adopted::Done)
+    }
+
+    /// Notes whose operations stand in these batches without a signature that is here.
+    pub(super) fn doubt(&mut self, unsigned: Vec<u64>) -> Result<(), JournalError> {
+        if unsigned == self.doubted {
+            return Ok(());
+        }
+        self.doubtful.clear();
+        for number in unsigned.iter().rev() {
+            let Some(sealed) = self.journal.sealed(*number)? else {
+                continue;
+            };
+            let Body::Public { data, ids, known } = &sealed.body else {
+                continue;
+            };
+            let known: HashSet<TransactionId> = known.iter().map(|signed| self.journal.id(signed)).collect();
+            let unknown = data.records.iter().zip(ids).filter(|(_, id)| !known.contains(*id));
+            self.doubtful.extend(unknown.map(|(record, _)| (record.from, *number)));
+        }
+        self.doubted = unsigned;
+        Ok(())
     }
 
     fn execute_commit(

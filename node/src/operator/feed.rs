@@ -148,11 +148,14 @@ impl Sequencer {
     /// # Errors
     /// When the journal cannot be read.
     pub fn reached(&mut self, committed: u64, proven: u64) -> Result<(), JournalError> {
-        let unverified = self.unsigned(proven)?;
+        let unsigned = self.all_unsigned(proven)?;
+        let unverified = unsigned.first().copied();
+        self.doubt(unsigned)?;
         if std::mem::replace(&mut self.unverified, unverified).is_some() && unverified.is_none() {
             // What waited to see whether the chain stands is looked through again.
             self.outside.changed = true;
         }
+        self.proven_ahead.retain(|number| *number > proven);
         let now = Reached::new(committed, proven, unverified);
         // At the first look nothing has changed: it is only learnt.
         let was = self.reached.replace(now).unwrap_or(now);

@@ -63,8 +63,8 @@ pub struct Prover {
     pub(super) policy: Policy,
     pub(super) turns: SharedTurns,
     pub(super) outbox: Option<Outbox>,
-    /// The state after the last proven batch, kept while it is that.
-    pub(super) proven: Option<(u64, Arc<State>)>,
+    /// The state before the last run, kept while the next one begins there.
+    pub(super) before: Option<(u64, Arc<State>)>,
 }
 
 impl Prover {
@@ -126,12 +126,17 @@ impl Prover {
         let Some(last) = self.eligible(first, now.committed).await? else {
             return Ok(false);
         };
-        let before = self.state_after(progress.proven).await?;
-        let proof = match self.stored_proof(first, last)? {
-            Some(proof) => proof,
-            None => self.prove(first, last, before.clone()).await?,
+        let stored = self.stored_proof(first, last)?;
+        let last = stored.as_ref().map_or(last, |proof| proof.last);
+        let Some((before, run)) = self.run_from(first, last).await? else {
+            return Ok(false);
         };
-        self.settle(&before, &proof).await?;
+        let proof = match stored {
+            Some(proof) => Some(proof),
+            None => self.prove(&run, before.clone()).await?,
+        };
+        let Some(proof) = proof else { return Ok(false) };
+        self.settle(&before, &run, &proof).await?;
         Ok(true)
     }
 
@@ -145,9 +150,14 @@ impl Prover {
         if now.proven != progress.proven || self.next_ahead(&now).await? != Some((first, last)) {
             return Ok(false);
         }
-        let before = self.state_after(first - 1).await?;
-        let proof = self.prove(first, last, before).await?;
+        let Some((before, run)) = self.run_from(first, last).await? else {
+            return Ok(false);
+        };
+        let Some(proof) = self.prove(&run, before).await? else {
+            return Ok(false);
+        };
         self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
+        self.announce(&proof);
         Ok(true)
     }
 
@@ -205,9 +215,8 @@ impl Prover {
         Ok(last)
     }
 
-    async fn settle(&mut self, before: &State, proof: &StoredProof) -> Result<(), SettleError> {
+    async fn settle(&mut self, before: &State, run: &Run, proof: &StoredProof) -> Result<(), SettleError> {
         let (first, last) = (proof.first, proof.last);
-        let run = Run::choose(&self.journal, first, last)?;
         let statement = run.statement(before, &self.rollup, proof.payee)?;
         let verifier = Verifier::new(&*self.l1, self.constants.verifier);
         let mut receipts = Vec::new();
@@ -224,12 +233,16 @@ impl Prover {
         info!(first, last, gas = spent.gas, root = %super::hex_word(&proof.root), "settled");
         self.metrics.l1_gas.inc_by(spent.gas);
         self.change(|status| status.proofs.push(spent));
+        self.announce(proof);
+        Ok(())
+    }
+
+    fn announce(&self, proof: &StoredProof) {
         if let Some(outbox) = &self.outbox {
             let (first, last, root) = (proof.first, proof.last, proof.root);
             // A peer that misses it asks for the proof all the same.
             let _ = outbox.try_send(Outgoing::Proof(ProofNotice { first, last, root }));
         }
-        Ok(())
     }
 
     /// Announces proofs from now on.
@@ -249,12 +262,13 @@ impl Prover {
         Ok(None)
     }
 
-    async fn prove(&mut self, first: u64, last: u64, before: Arc<State>) -> Result<StoredProof, SettleError> {
-        let run = Run::choose(&self.journal, first, last)?;
-        let (rollup, payee) = (self.rollup, self.l1.sender());
+    /// Proves a run and keeps the proof; nothing if the chain has lost the run meanwhile.
+    async fn prove(&mut self, run: &Run, before: Arc<State>) -> Result<Option<StoredProof>, SettleError> {
+        let (rollup, payee, first) = (self.rollup, self.l1.sender(), run.first);
         info!(first, last = run.last, operations = run.operations, "proving");
         self.change(|status| status.proving = true);
-        let done = tokio::task::spawn_blocking(move || run.prove(&before, &rollup, payee)).await;
+        let proving = run.clone();
+        let done = tokio::task::spawn_blocking(move || proving.prove(&before, &rollup, payee)).await;
         self.change(|status| status.proving = false);
         let proof = done.map_err(|error| SettleError::Ended(error.to_string()))??;
         info!(
@@ -266,30 +280,50 @@ impl Prover {
             "proven"
         );
         self.metrics.proof_seconds.observe(proof.prove_ms as f64 / 1_000.0);
+        // Batches are taken back under the same lock, and their proofs with them.
+        let _chain = self.sequencer.lock().await;
+        if !run.stands(&self.journal)? {
+            info!(first, last = proof.last, "the chain has lost what was proven");
+            return Ok(None);
+        }
         self.journal.keep_proof(&proof)?;
-        Ok(proof)
+        Ok(Some(proof))
     }
 
-    async fn state_after(&mut self, number: u64) -> Result<Arc<State>, SettleError> {
-        if let Some((at, state)) = &self.proven
-            && *at == number
-        {
-            return Ok(state.clone());
-        }
-        let state = {
+    /// The run from `first` to at most `last` as the chain has it now, with the state before it; nothing if the chain has lost a part
+    /// of it, or its signatures.
+    async fn run_from(&mut self, first: u64, last: u64) -> Result<Option<(Arc<State>, Run)>, SettleError> {
+        let number = first - 1;
+        let (before, run) = {
             let sequencer = self.sequencer.lock().await;
-            self.journal.rewind(sequencer.state(), sequencer.last(), number)?
+            if sequencer.last() < last {
+                return Ok(None);
+            }
+            let run = Run::choose(&self.journal, first, last)?;
+            if !run.is_signed() {
+                return Ok(None);
+            }
+            let root = match number {
+                0 => Some(State::default().root()),
+                number => self.journal.sealed(number)?.map(|sealed| sealed.root),
+            };
+            let kept = self.before.take();
+            let same = kept.filter(|(at, state)| *at == number && Some(state.root()) == root);
+            let before = match same {
+                Some((_, state)) => state,
+                None => Arc::new(self.journal.rewind(sequencer.state(), sequencer.last(), number)?),
+            };
+            (before, run)
         };
         let root = self.contract().root(number).await?;
-        if root.is_some_and(|root| root != state.root()) {
-            let found = super::hex_word(&state.root());
+        if root.is_some_and(|root| root != before.root()) {
+            let found = super::hex_word(&before.root());
             return Err(SettleError::L1(L1Error::History(format!(
                 "the proven root of batch {number} is not the journal's, {found}"
             ))));
         }
-        let state = Arc::new(state);
-        self.proven = Some((number, state.clone()));
-        Ok(state)
+        self.before = Some((number, before.clone()));
+        Ok(Some((before, run)))
     }
 
     /// Whom the proofs pay.

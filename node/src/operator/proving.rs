@@ -58,7 +58,7 @@ pub enum ProvingError {
 }
 
 /// A run of batches, and what it is proven from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     /// The first batch.
     pub first: u64,
@@ -92,6 +92,24 @@ impl Run {
             run.sealed.push(sealed);
         }
         Ok(run)
+    }
+
+    /// Whether these batches still are the chain's: they may have been taken back since.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn stands(&self, journal: &Journal) -> Result<bool, ProvingError> {
+        let now = journal.sealed(self.last)?;
+        Ok(self
+            .sealed
+            .last()
+            .zip(now)
+            .is_some_and(|(was, now)| (was.digest, was.root) == (now.digest, now.root)))
+    }
+
+    /// Whether it can be proven: all signatures are here.
+    pub fn is_signed(&self) -> bool {
+        self.sealed.iter().all(|sealed| sealed.batch().is_some())
     }
 
     fn witness(&self, before: &State, rollup: &RollupId, payee: L1Address) -> Result<Witness, ProvingError> {

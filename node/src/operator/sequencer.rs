@@ -97,6 +97,17 @@ pub enum SubmitError {
     /// It cannot be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What its sender's account is, is nobody's word: the next operation cannot be signed for it.
+    #[error(
+        "batch {batch} on L1 has an operation of account {index} whose signature nobody shows: send again when the batch is proven \
+         or pruned"
+    )]
+    Doubtful {
+        /// The account.
+        index: u32,
+        /// The batch.
+        batch: u64,
+    },
     /// It is in a batch already.
     #[error("the transaction is in batch {batch} already")]
     Sealed {
@@ -197,6 +208,10 @@ pub struct Sequencer {
     pub(super) reached: Option<Reached>,
     /// See [Sequencer::unverified].
     pub(super) unverified: Option<u64>,
+    /// Accounts that have operations in batches that are neither proven nor signed here, as far as these are not signed, with the batch.
+    pub(super) doubtful: HashMap<u32, u64>,
+    /// The batches of [Sequencer::doubtful].
+    pub(super) doubted: Vec<u64>,
     /// Batches of which this node has a proof that L1 cannot take yet.
     pub(super) proven_ahead: BTreeSet<u64>,
     indices: HashMap<[u8; 32], Vec<u32>>,
@@ -260,6 +275,8 @@ impl Sequencer {
             feed: Feed::new(BACKLOG),
             reached: None,
             unverified: None,
+            doubtful: HashMap::new(),
+            doubted: Vec::new(),
             proven_ahead: BTreeSet::new(),
             state: found.state,
             last: found.last,
@@ -461,6 +478,9 @@ impl Sequencer {
         let sender = view.account(index).ok_or(Refusal::NoSuchAccount { index })?;
         if sender.address != signed.sender() {
             return Err(Refusal::NotTheOwner { index }.into());
+        }
+        if let Some(batch) = self.doubtful.get(&index).copied() {
+            return Err(SubmitError::Doubtful { index, batch });
         }
         if let Operation::Transfer { to: index, .. } = signed.transaction.operation
             && !recipient_stands(signed, &view)

@@ -240,7 +240,7 @@ impl Settler {
             policy: Policy::default(),
             turns: turns.clone(),
             outbox: None,
-            proven: None,
+            before: None,
         };
         Ok(Self {
             l1,

@@ -94,6 +94,8 @@ impl Sequencer {
             (reached.committed, reached.proven) = (reached.committed.min(sound), reached.proven.min(sound));
         }
         self.unverified = self.unverified.filter(|number| *number <= sound);
+        self.doubted.retain(|number| *number <= sound);
+        self.doubtful.retain(|_, number| *number <= sound);
         drop(self.proven_ahead.split_off(&(sound + 1)));
         // From the lowest nonce on: what waits may have to stand behind what comes back.
         again.extend(self.pool.take_all());

@@ -6,7 +6,7 @@ use starling_node::operator::fate::Cause;
 use starling_node::operator::feed::Standing;
 use starling_node::operator::fetch::Anchor;
 use starling_node::operator::journal::Body;
-use starling_node::operator::sequencer::Place;
+use starling_node::operator::sequencer::{Place, SubmitError};
 use starling_rollup::chain;
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::operations;
@@ -242,7 +242,12 @@ fn waits_for(node: &Node, id: &TransactionId) -> Cause {
 
 #[test]
 fn what_a_batch_that_nobody_vouches_for_does_costs_no_accepted_transaction() {
-    let (ours, accepted, commit, _) = robbed();
+    let (mut ours, accepted, commit, _) = robbed();
+    let refused = ours.sequencer.submit(pay(4, 1, 2, 10));
+    assert!(
+        matches!(refused, Err(SubmitError::Doubtful { index: 4, batch: 2 })),
+        "{refused:?}"
+    );
     assert_eq!(ours.sequencer.unverified(), Some(2));
     assert_eq!(waits_for(&ours, &accepted), Cause::NonceUsed);
     // Nor does a restart: it knows as much.
@@ -250,6 +255,13 @@ fn what_a_batch_that_nobody_vouches_for_does_costs_no_accepted_transaction() {
     ours.look();
     assert_eq!(ours.sequencer.unverified(), Some(2));
     assert_eq!(waits_for(&ours, &accepted), Cause::NonceUsed);
+    // Its sender is told why no more can be signed for the account; others pay as always.
+    ours.sequencer.reached(2, 1).unwrap();
+    let refused = ours.sequencer.submit(pay(1, 1, 2, 10));
+    assert!(
+        matches!(refused, Err(SubmitError::Doubtful { index: 1, batch: 2 })),
+        "{refused:?}"
+    );
     // It is built on.
     let more = ours.submit(pay(5, 0, 2, 3));
     let blocks = ours.build(7);
@@ -268,13 +280,14 @@ fn what_a_batch_that_nobody_vouches_for_does_costs_no_accepted_transaction() {
     // L1 prunes it: both are executed, as if it had never been.
     ours.sequencer.give_up(2).unwrap();
     assert_eq!((ours.sequencer.last(), ours.sequencer.unverified()), (1, None));
+    let next = ours.submit(pay(1, 1, 2, 10));
     assert_eq!(ours.place(&accepted), Some(Place::Pending));
     ours.build(8);
     ours.sequencer.close_before(9).unwrap();
-    for id in [&accepted, &more] {
+    for id in [&accepted, &more, &next] {
         assert!(matches!(ours.place(id), Some(Place::Sealed { batch: 2, .. })));
     }
-    assert_eq!(ours.sequencer.unproven_to(1, 2).unwrap(), 2);
+    assert_eq!(ours.sequencer.unproven_to(1, 2).unwrap(), 3);
 }
 
 #[test]
@@ -308,6 +321,7 @@ fn signatures_that_come_late_make_it_whole_in_its_place() {
     assert!(ours.sequencer.add_signatures(2, taken.clone()).unwrap());
     assert!(ours.sequencer.add_signatures(2, Vec::new()).unwrap());
     ours.sequencer.reached(2, 1).unwrap();
+    assert!(ours.sequencer.check(&pay(4, 1, 2, 10)).is_ok());
     assert_eq!(ours.sequencer.unverified(), None);
     let told: Vec<(u64, Standing)> = std::iter::from_fn(|| told.try_recv().ok())
         .map(|change| (change.number, change.standing))

@@ -87,13 +87,17 @@ async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
     // The second batch comes before the first is proven: with each such pair the chain would stand still for as long as it likes.
     let mut paid = vec![scene.round(2).await, scene.round(2).await];
     scene
-        .until("what is behind it is proven ahead", async || {
-            let kept = scene.honest.rpc.proofs(1).await.unwrap();
-            let kept: Vec<(u64, u64, bool)> = kept
-                .iter()
-                .map(|proof| (proof.first, proof.last, proof.settled))
-                .collect();
-            kept == [(3, 3, false), (5, 5, false)]
+        .until("what is behind it is proven ahead, and all know", async || {
+            let mut all = true;
+            for node in [&scene.honest, &scene.full] {
+                let kept = node.rpc.proofs(2).await.unwrap();
+                let kept: Vec<(u64, u64, bool)> = kept
+                    .iter()
+                    .map(|proof| (proof.first, proof.last, proof.settled))
+                    .collect();
+                all &= kept == [(3, 3, false), (5, 5, false)];
+            }
+            all
         })
         .await;
     assert_eq!(scene.withholder.progress().await.proven, 1);
