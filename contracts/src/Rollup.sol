@@ -121,7 +121,7 @@ contract Rollup is Inbox {
     uint256 public constant MAX_UNPROVEN = 256;
     /// @notice The part of the prove window that a batch has at least from the proof of the batch before it on: until that
     /// comes it cannot be settled, however early it was proven, and who proves late shall cost nobody else a bond.
-    uint256 public constant SETTLE_SHARE = 16;
+    uint256 public constant SETTLE_SHARE = 8;
 
     /// @notice Verifies the kernel's proofs.
     StarkVerifier public immutable VERIFIER;
@@ -188,6 +188,9 @@ contract Rollup is Inbox {
         bool windows = p.proveWindow != 0 && p.queueWindow != 0 && p.queueWindow < 1 << 32 && p.freezeWindow < 1 << 32
             && p.proveWindow < 1 << 32 && p.freezeWindow > p.queueWindow + 2 * p.proveWindow
             && p.exclusiveWindow < p.proveWindow && p.freezeLimit >= 2 * p.freezeWindow && p.freezeLimit < 1 << 33;
+        // An entry that is consumed behind as many batches as can wait, each proven as late as it can be, is no reason to freeze.
+        uint256 share = p.proveWindow / SETTLE_SHARE;
+        windows = windows && share >= 2 && p.freezeLimit > p.queueWindow + p.proveWindow + MAX_UNPROVEN * share;
         // Entries that must be consumed fit a batch.
         uint256 most = (BatchData.MAX_WORDS - BatchData.HEADER_WORDS) / RecordTable.ENTRY_WORDS;
         bool queue = p.queueCap != 0 && p.queueCap <= most;
@@ -260,21 +263,29 @@ contract Rollup is Inbox {
     // ============================================================================================
 
     /// @notice Settles all batches to `last`, if the verifier knows that the kernel leads from the proven state to `root` on
-    /// their data. Anyone may send it at any time before the batches are pruned: bonds and fees go to the payee that the
-    /// statement names, so there is nothing to steal. The payee is the batch's committer while its time is exclusive: it had the
-    /// work of the batch, and the first call on what the proof earns.
+    /// their data. Anyone may send it at any time before the batches are pruned: the first batch's bond and all fees go to the
+    /// payee that the statement names, so there is nothing to steal. The payee is the batch's committer while its time is
+    /// exclusive: it had the work of the batch, and the first call on what the proof earns. The bonds of the others go back to
+    /// their committers: none of them could have been settled before the first was, which may be its committer's choice.
     function prove(uint256 last, bytes32 root, address payee) external whileRunning {
         uint256 parent = proven;
         if (last <= parent || last > committed) revert Rollup__NotWaiting(last);
         _requireProven(parent, last, root, payee);
+        uint256 open = exclusiveUntil();
+        uint256 earned = BOND;
         for (uint256 batch = parent + 1; batch <= last; ++batch) {
-            uint256 open = batches[batch].committedAt + EXCLUSIVE_WINDOW;
-            if (block.timestamp < open && batches[batch].committer != payee) revert Rollup__Exclusive(batch, open);
+            address committer = batches[batch].committer;
+            bool first = batch == parent + 1;
+            if (!first) open = batches[batch].committedAt + EXCLUSIVE_WINDOW;
+            if (block.timestamp < open && committer != payee) revert Rollup__Exclusive(batch, open);
+            if (first) continue;
+            if (committer == payee) earned += BOND;
+            else _credit(committer, BOND);
         }
         if (_overdue() || committed - parent == MAX_UNPROVEN) disturbed = uint40(block.timestamp);
         (proven, provenAt) = (uint64(last), uint40(block.timestamp));
         roots[last] = root;
-        _credit(payee, (last - parent) * BOND + (batches[last].queueEnd - batches[parent].queueEnd) * QUEUE_FEE);
+        _credit(payee, earned + (batches[last].queueEnd - batches[parent].queueEnd) * QUEUE_FEE);
         emit Proven(parent + 1, last, root, payee);
     }
 
@@ -318,6 +329,16 @@ contract Rollup is Inbox {
 
     function _overdue() private view returns (bool) {
         return proven < committed && deadline() < block.timestamp;
+    }
+
+    /// @notice From when on the first unproven batch can be settled for another than its committer; means nothing if all are
+    /// proven. If it could not be settled before the last proof, its committer has some time from then on.
+    function exclusiveUntil() public view returns (uint256) {
+        uint256 time = batches[uint256(proven) + 1].committedAt;
+        uint256 own = time + EXCLUSIVE_WINDOW;
+        uint256 half = PROVE_WINDOW / SETTLE_SHARE / 2;
+        uint256 least = provenAt + (half < EXCLUSIVE_WINDOW ? half : EXCLUSIVE_WINDOW);
+        return time > provenAt || own > least ? own : least;
     }
 
     /// @notice The last second in which the first unproven batch cannot be pruned; means nothing if all are proven.

@@ -42,6 +42,11 @@ contract RollupCommitTest is RollupFixture {
         p.proveWindow = 0;
         assert(_refused(p));
         p = _parameters();
+        (p.proveWindow, p.exclusiveWindow) = (15, 0);
+        assert(_refused(p));
+        p.proveWindow = 16;
+        assert(!_refused(p));
+        p = _parameters();
         p.queueWindow = 0;
         assert(_refused(p));
         p = _parameters();
@@ -59,6 +64,11 @@ contract RollupCommitTest is RollupFixture {
         p = _parameters();
         p.freezeLimit = 2 * p.freezeWindow - 1;
         assert(_refused(p));
+        p = _parameters();
+        p.freezeLimit = p.queueWindow + p.proveWindow + 256 * (p.proveWindow / 8);
+        assert(_refused(p));
+        ++p.freezeLimit;
+        assert(!_refused(p));
         p = _parameters();
         Validators.Parameters memory s = _stakingParameters();
         s.jail = 2 * p.proveWindow - 1;

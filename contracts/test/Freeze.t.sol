@@ -207,7 +207,7 @@ contract RollupFreezeTest is RollupFixture {
         _learn(rollup.statement(1, 3, second, address(1)));
         rollup.reportContradiction(1, 3, second, address(1));
         assert(rollup.frozen() && rollup.proven() == 3 && rollup.committed() == 3);
-        assert(rollup.owed(OPERATOR) == BOND && rollup.owed(address(this)) == 3 * BOND);
+        assert(rollup.owed(OPERATOR) == 2 * BOND && rollup.owed(address(this)) == 2 * BOND);
     }
 
     receive() external payable { }

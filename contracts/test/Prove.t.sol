@@ -21,11 +21,11 @@ contract RollupProveTest is RollupFixture {
         _commit(1, _list(entry));
         _prove(2, ROOT, address(0xbeef));
         assert(rollup.proven() == 2 && rollup.roots(2) == ROOT && rollup.roots(1) == 0);
-        assert(rollup.owed(OPERATOR) == 0 && rollup.owed(address(0xbeef)) == FEE + 2 * BOND);
+        assert(rollup.owed(OPERATOR) == BOND && rollup.owed(address(0xbeef)) == FEE + BOND);
         _prove(3, ROOT, address(0xbeef));
-        assert(rollup.owed(OPERATOR) == 0 && rollup.owed(address(0xbeef)) == 2 * FEE + 3 * BOND);
+        assert(rollup.owed(OPERATOR) == BOND && rollup.owed(address(0xbeef)) == 2 * FEE + 2 * BOND);
         rollup.collect(address(0xbeef));
-        assert(address(0xbeef).balance == 2 * FEE + 3 * BOND && rollup.owed(address(0xbeef)) == 0);
+        assert(address(0xbeef).balance == 2 * FEE + 2 * BOND && rollup.owed(address(0xbeef)) == 0);
         vm.expectPartialRevert(Ledger.Ledger__NothingOwed.selector);
         rollup.collect(address(0xbeef));
     }
@@ -188,6 +188,65 @@ contract RollupProveTest is RollupFixture {
         vm.warp(block.timestamp + share + 1);
         rollup.prune();
         assert(rollup.committed() == 2 && rollup.owed(OPERATOR) == 0);
+    }
+
+    /// @notice Whoever alone can prove a batch keeps those behind it from settling in their own time: it must not earn their bonds.
+    function test_WhoeverProvesLateDoesNotEarnTheBondsBehind() external {
+        exclusive = 1 hours;
+        (staking, rollup) = _deploy();
+        _silence();
+        address late = address(0xcafe);
+        vm.deal(late, BOND);
+        bytes memory data = _data(0, new bytes[](0));
+        (head,,,,,) = rollup.batches(0);
+        vm.prank(late, late);
+        rollup.commit{ value: BOND }(head, 0, _blocks(data), data, 0);
+        _silence();
+        (head,,,,,) = rollup.batches(1);
+        for (uint256 i = 0; i < 3; ++i) {
+            _commitNothing();
+            _silence();
+        }
+        vm.warp(block.timestamp + 10 hours);
+        // In one proof with its own.
+        _prove(2, ROOT, late);
+        assert(rollup.owed(late) == BOND && rollup.owed(OPERATOR) == BOND);
+        // Or right behind it.
+        uint256 open = block.timestamp + 1 hours;
+        assert(rollup.exclusiveUntil() == open);
+        _learn(rollup.statement(2, 3, ROOT, late));
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(3, ROOT, late);
+        vm.warp(open - 1);
+        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
+        rollup.prove(3, ROOT, late);
+        _prove(3, ROOT, OPERATOR);
+        assert(rollup.owed(late) == BOND && rollup.owed(OPERATOR) == 2 * BOND);
+        // Who leaves it to others still leaves them the first bond.
+        vm.warp(block.timestamp + 1 hours);
+        _prove(4, ROOT, late);
+        assert(rollup.owed(late) == 2 * BOND && rollup.owed(OPERATOR) == 2 * BOND);
+    }
+
+    /// @notice Half of the share, where that is less than the exclusive window: the other half is anybody's.
+    function test_TheOwnTimeBehindALateProofEndsBeforeTheDeadline() external {
+        exclusive = PROVE_WINDOW / 2;
+        (staking, rollup) = _deploy();
+        _silence();
+        _commitNothing();
+        _silence();
+        _commitNothing();
+        vm.warp(block.timestamp + PROVE_WINDOW);
+        _prove(1, ROOT, OPERATOR);
+        uint256 share = PROVE_WINDOW / rollup.SETTLE_SHARE();
+        assert(rollup.exclusiveUntil() == block.timestamp + share / 2);
+        assert(rollup.deadline() == block.timestamp + share);
+        // A batch that is committed after the proof has its own time, as ever.
+        vm.warp(block.timestamp + share / 2);
+        _prove(2, ROOT, address(this));
+        _silence();
+        _commitNothing();
+        assert(rollup.exclusiveUntil() == block.timestamp + exclusive);
     }
 
     function test_AProofInTimeDoesNotMoveTheNextDeadline() external {

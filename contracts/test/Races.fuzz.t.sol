@@ -214,7 +214,10 @@ contract AnyOrderTest is RollupFixture {
         bool expected = !_frozen && waiting != 0;
         _call(0, abi.encodeCall(rollup.prove, (last, root, payee)), expected);
         if (!expected) return;
-        _owed[payee] += (last - _proven) * BOND + (_batches[last].queueEnd - _batches[_proven].queueEnd) * FEE;
+        _owed[payee] += BOND + (_batches[last].queueEnd - _batches[_proven].queueEnd) * FEE;
+        for (uint256 batch = _proven + 2; batch <= last; ++batch) {
+            _owed[_batches[batch].committer] += BOND;
+        }
         (_proven, _provenAt) = (last, block.timestamp);
     }
 

@@ -268,7 +268,7 @@ contract PruneRacesTest is RacesFixture {
         _learn(rollup.statement(1, 3, _root(75), PAYEE));
         rollup.prove(3, _root(75), PAYEE);
         _refusedPrune(Rollup.Rollup__NothingToPrune.selector);
-        _requireOwed(0, 0, 2 * BOND + FEE, 0, 0);
+        _requireOwed(0, BOND, BOND + FEE, 0, 0);
         assert(address(0).balance == 0 && staking.mayCommit(OPERATOR, block.timestamp));
         _drainTo(75 gwei);
     }

@@ -43,7 +43,7 @@ abstract contract RollupFixture {
     uint256 internal constant PROVE_WINDOW = 1 days;
     uint256 internal constant QUEUE_WINDOW = 1 hours;
     uint256 internal constant FREEZE_WINDOW = 4 days;
-    uint256 internal constant FREEZE_LIMIT = 10 days;
+    uint256 internal constant FREEZE_LIMIT = 40 days;
     uint256 internal constant SLOT = 12;
     uint256 internal constant SLOTS = 4;
     uint256 internal constant SILENCE = 60;

@@ -239,7 +239,7 @@ contract GrieferTest is StakingFixture {
 
     function _parameters() internal view override returns (Rollup.Parameters memory p) {
         p = super._parameters();
-        (p.proveWindow, p.queueWindow, p.freezeWindow, p.freezeLimit) = (WINDOW, 300, 1600, 3200);
+        (p.proveWindow, p.queueWindow, p.freezeWindow, p.freezeLimit) = (WINDOW, 300, 1600, 21_000);
     }
 
     function _stakingParameters() internal pure override returns (Validators.Parameters memory p) {
@@ -346,11 +346,11 @@ contract GrieferTest is StakingFixture {
     /// @notice From the limit on anyone can, whatever waits.
     function test_TheLimitFreezesWhateverWaits() external {
         uint256 queued = block.timestamp;
-        vm.warp(queued + 2800);
+        vm.warp(queued + 20_600);
         assert(_grief());
-        vm.warp(queued + 3200);
+        vm.warp(queued + 21_000);
         _noFreeze();
-        vm.warp(queued + 3201);
+        vm.warp(queued + 21_001);
         rollup.freeze();
         assert(rollup.frozen());
     }
