@@ -21,7 +21,7 @@ use starling_rollup::chain::word_bytes;
 use starling_rollup::kernel;
 use starling_rollup::transaction::{RollupId, SignedTransaction};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
 use crate::batch_body::BatchBody;
@@ -34,6 +34,14 @@ use crate::operator::sequencer::{Sequencer, SharedSequencer, SubmitError};
 use crate::operator::settler::Status;
 use crate::operator::turns::{SharedTurns, lock};
 use crate::serve::{points, proof_of};
+
+/// Waits before each try to get a proof that was announced.
+const PROOF_PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// Signature checks at once: as many as there are cores is enough, and a few wait in line.
 const CHECKS: usize = 4;
@@ -517,10 +525,16 @@ impl Shared {
 
     /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it, and provers have less to do.
     async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) {
-        let request = Request::Proof { last: notice.last };
-        let Ok(Response::Found(body)) = self.handle.request(peer, request).await else {
-            return;
-        };
+        let mut body = None;
+        for pause in PROOF_PAUSES {
+            sleep(pause).await;
+            // Who passes a notice on may be fetching the proof itself.
+            if let Ok(Response::Found(found)) = self.handle.request(peer, Request::Proof { last: notice.last }).await {
+                body = Some(found);
+                break;
+            }
+        }
+        let Some(body) = body else { return };
         let (journal, rollup) = (self.journal.clone(), self.rollup);
         let kept = tokio::task::spawn_blocking(move || {
             let (before, after) = points(&journal, notice.first, notice.last).ok()??;

@@ -142,7 +142,7 @@ impl Parameters {
             exclusive_window: 0,
             queue_window: 600,
             freeze_window: 7_200,
-            freeze_limit: 14_400,
+            freeze_limit: 72_000,
             staking: StakingParameters {
                 slot: 2,
                 slots: 2_048,

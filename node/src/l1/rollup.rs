@@ -184,6 +184,14 @@ impl<'a> Rollup<'a> {
         })
     }
 
+    /// From when on the first unproven batch can be settled for another than its committer.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn exclusive_until(&self) -> Result<u64, L1Error> {
+        self.view("exclusiveUntil", &[]).await?.uint()
+    }
+
     /// The last second in which the first unproven batch cannot be pruned.
     ///
     /// # Errors

@@ -235,8 +235,12 @@ impl Sequencer {
         let Body::Public { data, ids, known } = &sealed.body else {
             return Ok(true);
         };
+        if !data.records.iter().all(Record::is_shortest) {
+            return Ok(false);
+        }
+        // Batches behind it have none of its transactions.
         let given = given.into_iter().chain(known.iter().cloned()).collect();
-        let found = self.signatures(number, ids, given)?;
+        let found = self.signatures(self.last + 1, ids, given)?;
         if found.len() < ids.len() {
             return Ok(false);
         }
@@ -629,7 +633,8 @@ impl Sequencer {
         Ok((data, transactions, overlay))
     }
 
-    /// The signed transactions with these ids, in their order, as far as this node has them.
+    /// The signed transactions with these ids, in their order, as far as this node has them: in sealed batches from `number` on, in blocks,
+    /// or waiting.
     fn signatures(
         &self,
         number: u64,

@@ -3,7 +3,7 @@
 //! L1's contract keeps of a batch its chain digest and the hash of its last header. That is enough to know the batch when somebody shows
 //! it: the digest fixes the words, the hash fixes slot and blocks. So a peer is never believed, whatever it sends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -189,12 +189,17 @@ pub struct Fetched {
     pub signed: Option<Vec<SignedTransaction>>,
 }
 
+/// A batch's transactions, each signature verified, and who has shown them.
+pub type Shown = (PeerId, Vec<SignedTransaction>);
+
 /// Gets batches of one rollup.
 pub struct Fetch {
     rollup: RollupId,
     network: Option<Handle>,
     /// How often peers had nothing for us, so that others come first the next time.
     idle: HashMap<PeerId, u32>,
+    /// Peers that have shown signatures of other keys.
+    liars: HashSet<PeerId>,
     /// What nobody had the last time.
     missed: Option<Missed>,
 }
@@ -227,6 +232,7 @@ impl Fetch {
             rollup,
             network,
             idle: HashMap::new(),
+            liars: HashSet::new(),
             missed: None,
         }
     }
@@ -277,14 +283,27 @@ impl Fetch {
             let signed = if proven { None } else { verified(&rollup, body)? };
             Ok(Some(Fetched { commit, signed }))
         };
-        self.ask(&anchor, judge).await
+        self.ask(&anchor, judge).await.map(|(_, fetched)| fetched)
+    }
+
+    /// What a peer has shown as a batch's signatures is of other keys than the accounts': no honest node keeps such. It is noted, and
+    /// not asked any more.
+    pub async fn caught(&mut self, peer: PeerId) {
+        if let Some(network) = &self.network {
+            let _ = network.note(peer, Offence::Malformed).await;
+        }
+        if self.liars.len() >= REMEMBERED {
+            self.liars.clear();
+        }
+        self.liars.insert(peer);
+        self.missed = None;
     }
 
     /// The signed transactions of a batch, each verified, from peers.
     ///
     /// # Errors
     /// When none of them shows them.
-    pub async fn signatures(&mut self, anchor: &Anchor) -> Result<Vec<SignedTransaction>, Silence> {
+    pub async fn signatures(&mut self, anchor: &Anchor) -> Result<Shown, Silence> {
         let (anchor, rollup) = (*anchor, self.rollup);
         let judge = move |body: BatchBody| {
             anchor.check(&rollup, &body)?;
@@ -299,11 +318,12 @@ impl Fetch {
         &mut self,
         anchor: &Anchor,
         judge: impl Fn(BatchBody) -> Result<Option<T>, Misfit> + Clone + Send + 'static,
-    ) -> Result<T, Silence> {
+    ) -> Result<(PeerId, T), Silence> {
         let Some(network) = self.network.clone() else {
             return Err(Silence::default());
         };
         let mut peers = network.peers().await.unwrap_or_default();
+        peers.retain(|peer| !self.liars.contains(&peer.peer));
         let what = (anchor.digest, peers.len());
         let before = self.missed.filter(|missed| missed.what == what);
         if let Some(missed) = before
@@ -335,7 +355,7 @@ impl Fetch {
         mut peers: Vec<PeerId>,
         number: u64,
         judge: impl Fn(BatchBody) -> Result<Option<T>, Misfit> + Clone + Send + 'static,
-    ) -> Result<T, Silence> {
+    ) -> Result<(PeerId, T), Silence> {
         let mut silence = Silence::default();
         let began = Instant::now();
         for round in 0..ROUNDS {
@@ -348,7 +368,7 @@ impl Fetch {
                 match ask_one(network, peer, number, judge.clone()).await {
                     Asked::Had(found) => {
                         self.idle.remove(&peer);
-                        return Ok(found);
+                        return Ok((peer, found));
                     }
                     Asked::Nothing => self.note_idle(peer),
                     Asked::Wrong => {

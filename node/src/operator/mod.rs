@@ -16,7 +16,7 @@ pub mod sequencer;
 pub mod settler;
 pub mod signing;
 mod take_back;
-mod take_over;
+pub mod take_over;
 pub mod turns;
 
 use starling_vm::field::Word;

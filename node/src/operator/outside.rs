@@ -247,10 +247,14 @@ impl Sequencer {
     }
 
     /// A transaction does not go into a batch now: it waits outside if it was taken back and there is hope, and is refused if not.
-    /// On a chain that is not verified nothing is refused for what the accounts are: they may be again what they were.
+    /// On a chain that is not verified nothing that this node has accepted is refused for what the accounts are, while there is room: they
+    /// may be again what they were.
     pub(super) fn keep_out(&mut self, id: TransactionId, signed: SignedTransaction, reason: Reason) {
         let last = self.last();
-        let unsure = self.unverified.is_some() && reason.code.is_of_the_state();
+        let unsure = self.unverified.is_some()
+            && reason.code.is_of_the_state()
+            && self.own.contains(&id)
+            && self.outside.len() < self.pool.limits().transactions;
         if unsure {
             let until = last.saturating_add(self.outside.retry_batches);
             let tried = self.outside.tried.entry(id);

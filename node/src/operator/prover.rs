@@ -5,15 +5,17 @@
 //! their committers' time is over. While the next batch is one that only its committer can prove, those behind it are proven ahead: once
 //! that proof comes, theirs may have little time left. On one machine a lock in a file keeps two proofs from being made at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use starling_air::settlement::sections;
 use starling_rollup::address::L1Address;
 use starling_rollup::state::State;
 use starling_rollup::transaction::RollupId;
+use starling_vm::field::Word;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -28,6 +30,9 @@ use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
 use crate::l1::{L1, L1Error};
 use crate::metrics::Metrics;
 use crate::network::{Outbox, Outgoing};
+
+/// How long L1's word on who committed a batch is relied on: a reorganisation may have another commit the same one.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Which batches a prover proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +70,10 @@ pub struct Prover {
     pub(super) outbox: Option<Outbox>,
     /// The state before the last run, kept while the next one begins there.
     pub(super) before: Option<(u64, Arc<State>)>,
+    /// The proofs of this prover's that wait for another: by their last batch the first one, and the chain digest after the last.
+    pub(super) ahead: Option<BTreeMap<u64, (u64, Word)>>,
+    /// Of batches on L1 the chain digest, who committed them and when, and when L1 said so.
+    pub(super) commits: BTreeMap<u64, (Word, (L1Address, u64), Instant)>,
 }
 
 impl Prover {
@@ -114,7 +123,7 @@ impl Prover {
             return Ok(false);
         }
         let first = progress.proven + 1;
-        if self.eligible(first, progress.committed).await?.is_none() {
+        if self.eligible(progress).await?.is_none() {
             return self.prove_ahead(progress).await;
         }
         // Held until the proof is settled: until then the machine's other provers would make the same one again.
@@ -123,7 +132,7 @@ impl Prover {
         if now.proven != progress.proven {
             return Ok(false);
         }
-        let Some(last) = self.eligible(first, now.committed).await? else {
+        let Some(last) = self.eligible(&now).await? else {
             return Ok(false);
         };
         let stored = self.stored_proof(first, last)?;
@@ -156,31 +165,112 @@ impl Prover {
         let Some(proof) = self.prove(&run, before).await? else {
             return Ok(false);
         };
+        let ahead = self.ahead.get_or_insert_default();
+        ahead.insert(proof.last, (first, run.digest()));
         self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
         self.announce(&proof);
         Ok(true)
     }
 
-    /// The first run that can be proven ahead and is not yet.
-    async fn next_ahead(&self, progress: &Progress) -> Result<Option<(u64, u64)>, SettleError> {
+    /// The first run that can be proven ahead and is not yet: of this prover's own batches, which it can settle one after the other
+    /// whoever proves what is between them, and else of those that it could be paid for.
+    async fn next_ahead(&mut self, progress: &Progress) -> Result<Option<(u64, u64)>, SettleError> {
         let unsigned = self.sequencer.lock().await.all_unsigned(progress.proven)?;
-        let mut first = progress.proven + 1;
-        if unsigned.first() != Some(&first) {
+        if unsigned.first() != Some(&(progress.proven + 1)) {
             return Ok(None);
         }
-        loop {
-            while unsigned.contains(&first) {
-                first += 1;
+        let kept = self.kept_ahead(progress.proven).await?;
+        let open: Vec<u64> = (progress.proven + 1..=progress.committed)
+            .filter(|number| !unsigned.contains(number) && !kept.contains(number))
+            .collect();
+        let mut others = None;
+        for number in open {
+            let Some(mine) = self.claim(number, progress.proven).await? else {
+                continue;
+            };
+            if !mine {
+                others = others.or(Some(number));
+                continue;
             }
-            let Some(last) = self.eligible(first, progress.committed).await? else {
-                return Ok(None);
-            };
-            let Some(proof) = self.stored_proof(first, last)? else {
-                return Ok(Some((first, last)));
-            };
-            self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
-            first = proof.last + 1;
+            let mut last = number;
+            while last < progress.committed
+                && !kept.contains(&(last + 1))
+                && self.claim(last + 1, progress.proven).await? == Some(true)
+            {
+                last += 1;
+            }
+            return Ok(Some((number, last)));
         }
+        let Some(first) = others else { return Ok(None) };
+        let mut last = first;
+        while last < progress.committed
+            && !kept.contains(&(last + 1))
+            && self.claim(last + 1, progress.proven).await?.is_some()
+        {
+            last += 1;
+        }
+        Ok(Some((first, last)))
+    }
+
+    /// Whether a batch is this prover's own; nothing if it cannot be paid for it yet, or does not have it with its signatures.
+    async fn claim(&mut self, number: u64, proven: u64) -> Result<Option<bool>, SettleError> {
+        // Without its signatures a batch cannot be proven; another than L1's is not to be.
+        let Some(here) = self.journal.sealed(number)?.filter(|sealed| sealed.batch().is_some()) else {
+            return Ok(None);
+        };
+        let known = self.commits.get(&number);
+        let known = known.filter(|(digest, _, at)| *digest == here.digest && at.elapsed() < REMEMBERED);
+        let (committer, committed_at) = match known {
+            Some((_, who, _)) => *who,
+            None => {
+                let on_l1 = self.contract().batch(number).await?;
+                if on_l1.digest != here.digest {
+                    return Ok(None);
+                }
+                let who = (on_l1.committer, on_l1.committed_at);
+                self.commits.retain(|number, _| *number > proven);
+                self.commits.insert(number, (here.digest, who, Instant::now()));
+                who
+            }
+        };
+        let mine = committer == self.l1.sender();
+        let open = match number == proven + 1 {
+            true => self.contract().exclusive_until().await?,
+            false => committed_at + self.constants.exclusive_window,
+        };
+        let now = lock(&self.turns).now().map_or(0, |now| now.as_secs());
+        Ok((mine || now >= open + self.policy.patience).then_some(mine))
+    }
+
+    /// The batches behind `proven` that proofs of this prover's cover.
+    async fn kept_ahead(&mut self, proven: u64) -> Result<BTreeSet<u64>, SettleError> {
+        if self.ahead.is_none() {
+            let mine = self.journal.proofs(proven + 1)?.into_iter();
+            let mine = mine.filter(|proof| proof.payee == self.l1.sender());
+            let mut ahead = BTreeMap::new();
+            for proof in mine {
+                if let Some(sealed) = self.journal.sealed(proof.last)? {
+                    ahead.insert(proof.last, (proof.first, sealed.digest));
+                }
+            }
+            self.ahead = Some(ahead);
+        }
+        let journal = self.journal.clone();
+        let ahead = self.ahead.get_or_insert_default();
+        let mut batches = BTreeSet::new();
+        let mut stale = Vec::new();
+        for (last, (first, digest)) in ahead.iter() {
+            let stands = journal.sealed(*last)?.is_some_and(|sealed| sealed.digest == *digest);
+            match stands && *last > proven {
+                true => batches.extend(*first..=*last),
+                false => stale.push(*last),
+            }
+        }
+        for last in stale {
+            ahead.remove(&last);
+        }
+        self.sequencer.lock().await.note_proven_ahead(batches.iter().copied());
+        Ok(batches)
     }
 
     /// Waits for the machine's lock, if there is one.
@@ -194,20 +284,11 @@ impl Prover {
         })
     }
 
-    /// The last batch of a run from `first` on that this prover can be paid for, and has.
-    async fn eligible(&self, first: u64, committed: u64) -> Result<Option<u64>, SettleError> {
-        let now = lock(&self.turns).now().map_or(0, |now| now.as_secs());
+    /// The last batch of a run behind the last proven batch that this prover can be paid for, and has.
+    async fn eligible(&mut self, progress: &Progress) -> Result<Option<u64>, SettleError> {
         let mut last = None;
-        for number in first..=committed {
-            let on_l1 = self.contract().batch(number).await?;
-            let mine = on_l1.committer == self.l1.sender();
-            let open = on_l1.committed_at + self.constants.exclusive_window + self.policy.patience;
-            if !mine && now < open {
-                break;
-            }
-            // Without its signatures a batch cannot be proven; another than L1's is not to be.
-            let here = self.journal.sealed(number)?;
-            if !here.is_some_and(|sealed| sealed.digest == on_l1.digest && sealed.batch().is_some()) {
+        for number in progress.proven + 1..=progress.committed {
+            if self.claim(number, progress.proven).await?.is_none() {
                 break;
             }
             last = Some(number);

@@ -7,10 +7,12 @@ use starling_air::prover::{ProveError, prove};
 use starling_air::settlement;
 use starling_rollup::address::L1Address;
 use starling_rollup::batch::Batch;
+use starling_rollup::chain::GENESIS;
 use starling_rollup::kernel;
 use starling_rollup::kernel::witness::{Start, Witness, WitnessError, witness};
 use starling_rollup::state::State;
 use starling_rollup::transaction::RollupId;
+use starling_vm::field::Word;
 
 use super::journal::{Journal, JournalError, Sealed, StoredProof};
 
@@ -105,6 +107,11 @@ impl Run {
             .last()
             .zip(now)
             .is_some_and(|(was, now)| (was.digest, was.root) == (now.digest, now.root)))
+    }
+
+    /// The chain digest after its last batch.
+    pub fn digest(&self) -> Word {
+        self.sealed.last().map_or(GENESIS, |sealed| sealed.digest)
     }
 
     /// Whether it can be proven: all signatures are here.

@@ -216,7 +216,7 @@ pub struct Sequencer {
     pub(super) proven_ahead: BTreeSet<u64>,
     indices: HashMap<[u8; 32], Vec<u32>>,
     /// Transactions that this node has accepted from users, and that no batch has.
-    own: HashSet<TransactionId>,
+    pub(super) own: HashSet<TransactionId>,
     pub(super) shapes: std::sync::Mutex<BTreeMap<u64, Shape>>,
     /// Whether this node may build when it is its turn.
     permit: bool,
@@ -604,7 +604,9 @@ impl Sequencer {
             }
         }
         let operations = self.operations();
-        let old = self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
+        // L1 has room for so many batches without a proof: behind one that does not come there is one a slot.
+        let ages = self.unverified.is_none() || matches!(self.making, Making::Alone);
+        let old = ages && self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
         if operations == 0 || !(old || operations >= self.sealing.operations) {
             return Ok(None);
         }

@@ -241,6 +241,8 @@ impl Settler {
             turns: turns.clone(),
             outbox: None,
             before: None,
+            ahead: None,
+            commits: BTreeMap::new(),
         };
         Ok(Self {
             l1,
@@ -375,14 +377,19 @@ impl Settler {
         self.tell_turn(!level, &progress).await?;
         let sealed = self.sequencer.lock().await.last();
         let unverified = self.sequencer.lock().await.unsigned(progress.proven)?;
+        let committed = match &standing {
+            // What is sealed behind that is not what L1 has.
+            Standing::Stalled { last, .. } => progress.committed.min(sealed).min(*last),
+            Standing::Level | Standing::Behind => progress.committed.min(sealed),
+        };
         self.change(|status| {
             status.l1_block = look.head;
             status.sealed = sealed;
-            status.committed = progress.committed.min(sealed);
-            status.proven = progress.proven.min(sealed);
+            status.committed = committed;
+            status.proven = progress.proven.min(committed);
             status.unverified = unverified;
             status.trouble = match &standing {
-                Standing::Stalled(trouble) => Some(trouble.clone()),
+                Standing::Stalled { trouble, .. } => Some(trouble.clone()),
                 Standing::Level | Standing::Behind => unverified.map(alone),
             };
         });
@@ -390,7 +397,7 @@ impl Settler {
         self.sequencer
             .lock()
             .await
-            .reached(progress.committed.min(sealed), progress.proven.min(sealed))?;
+            .reached(committed, progress.proven.min(committed))?;
         if self.duties.keeps_order && self.prune(&progress, head.timestamp).await? {
             return Ok((true, progress));
         }
@@ -478,6 +485,14 @@ impl Settler {
             return Ok(false);
         }
         let parent = self.contract().batch(number - 1).await?;
+        let unverified = self.sequencer.lock().await.unverified();
+        if unverified.is_some() && !self.duties.alone {
+            // As for sealing: L1's places last until the proof has to be there.
+            let clock = *lock(&self.turns).clock();
+            if clock.slot_at(parent.committed_at) == slot {
+                return Ok(false);
+            }
+        }
         if parent.digest != sealed.parent_digest {
             // L1 has moved on: the next look says where to.
             return Ok(false);

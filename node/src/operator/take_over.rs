@@ -1,20 +1,20 @@
 //! Takes over what L1 has, and what to do about a batch that only its committer can prove.
 //!
-//! Signatures are not on L1, so a committer can withhold them. Its batch is waited for, for one slot: as a rule the signatures come. After
-//! that L1's order counts, or else whoever withholds again and again would keep everybody from building: a batch that executes is taken
-//! over, and nobody vouches for it, nor for what is built on it, until it is proven or its signatures come. They are sought all the while.
+//! Signatures are not on L1, so a committer can withhold them. They are waited for, for half a slot: as a rule they come. After that L1's
+//! order counts, or else whoever withholds again and again would keep everybody from building: a batch that executes is taken over, and
+//! nobody vouches for it, nor for what is built on it, until it is proven or its signatures come. They are sought all the while.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use starling_p2p::Handle;
 use starling_rollup::chain::GENESIS;
-use starling_rollup::transaction::{RollupId, SignedTransaction};
+use starling_rollup::transaction::RollupId;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::chain::{Adopted, Garbage, Grounds};
-use super::fetch::{Anchor, Fetch};
+use super::fetch::{Anchor, Fetch, Shown};
 use super::settler::{SettleError, Settler};
 use super::turns::lock;
 use crate::l1::L1Error;
@@ -33,8 +33,41 @@ pub(super) enum Standing {
     Level,
     /// It has less, and comes closer.
     Behind,
-    /// It has less, and this keeps it from more.
-    Stalled(String),
+    /// It has what L1 has up to a batch, and this keeps it from more.
+    Stalled {
+        /// The last batch that is L1's.
+        last: u64,
+        /// What keeps it.
+        trouble: String,
+    },
+}
+
+fn stalled(before: u64, trouble: String) -> Standing {
+    let last = before - 1;
+    Standing::Stalled { last, trouble }
+}
+
+/// How long signatures are waited for that are missing.
+///
+/// Once that time is over, it is over for whatever is missing next, until nothing was for two slots: who proves a batch in the moment in
+/// which it commits the next one, or has another begin, gains no second wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// Since when something is missing, and when something last was.
+    missing: Option<(Instant, Instant)>,
+}
+
+impl Patience {
+    /// Something is missing `now`; whether it was waited for long enough, half a slot. A leader who waits for what was committed before its
+    /// slot still has the other half to commit in, so that it neglects nothing.
+    pub fn is_over(&mut self, now: Instant, slot: Duration) -> bool {
+        let since = match self.missing {
+            Some((since, last)) if now.saturating_duration_since(last) < 2 * slot => since,
+            _ => now,
+        };
+        self.missing = Some((since, now));
+        now.saturating_duration_since(since) >= slot / 2
+    }
 }
 
 /// What is said of a batch that only its committer can prove.
@@ -48,13 +81,12 @@ pub(super) fn alone(number: u64) -> String {
 pub(super) struct Seek {
     fetch: Arc<tokio::sync::Mutex<Fetch>>,
     /// The batch whose signatures peers are asked for.
-    asking: Option<(Anchor, JoinHandle<Option<Vec<SignedTransaction>>>)>,
+    asking: Option<(Anchor, JoinHandle<Option<Shown>>)>,
     /// The batch that was asked about last, so that the next one follows.
     asked: u64,
     /// When nobody had what was asked for.
     missed: Option<Instant>,
-    /// Since when there is a batch whose signatures are not here.
-    since: Option<Instant>,
+    patience: Patience,
 }
 
 impl Seek {
@@ -64,17 +96,12 @@ impl Seek {
             asking: None,
             asked: 0,
             missed: None,
-            since: None,
+            patience: Patience::default(),
         }
     }
 
-    /// Since when something is missing.
-    fn since(&mut self) -> Instant {
-        *self.since.get_or_insert_with(Instant::now)
-    }
-
-    /// What the last question has brought, if it has ended.
-    async fn answer(&mut self) -> Option<(Anchor, Vec<SignedTransaction>)> {
+    /// What the last question has brought, and from whom, if it has ended.
+    async fn answer(&mut self) -> Option<(Anchor, Shown)> {
         let (anchor, asking) = self.asking.take_if(|(_, asking)| asking.is_finished())?;
         let found = asking.await.ok().flatten();
         self.missed = found.is_none().then(Instant::now);
@@ -111,7 +138,7 @@ impl Settler {
     /// Takes L1's batches over where the chain has others or none.
     ///
     /// # Arguments
-    /// `time`: that of L1's last block, by which it is told whether L1 has lost something or only lags, and how old a batch is.
+    /// `time`: that of L1's last block, by which it is told whether L1 has lost something or only lags.
     pub(super) async fn take_over(&mut self, progress: &Progress, time: u64) -> Result<Standing, SettleError> {
         let commits = commits(self.follower.events());
         let last = commits.last_key_value().map_or(0, |(number, _)| *number);
@@ -119,26 +146,34 @@ impl Settler {
             // L1 moved on between the two questions.
             return Ok(Standing::Level);
         }
-        let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-        match unsigned {
-            Some(number) if number > last => {
-                let seen_at = self.journal.sealed(number)?.map_or(0, |sealed| sealed.sealed_at);
-                if time <= seen_at {
-                    return Ok(Standing::Stalled(format!(
+        let unsigned = self.sequencer.lock().await.all_unsigned(progress.proven)?;
+        if let Some(number) = unsigned.iter().copied().find(|number| *number > last) {
+            let seen_at = self.journal.sealed(number)?.map_or(0, |sealed| sealed.sealed_at);
+            if time <= seen_at {
+                return Ok(Standing::Stalled {
+                    last,
+                    trouble: format!(
                         "batch {number} was taken from L1, which does not have it as of its last block: nothing is built until L1 is \
                          further"
-                    )));
-                }
-                self.sequencer.lock().await.give_up(number)?;
+                    ),
+                });
             }
-            Some(number) => {
+            self.sequencer.lock().await.give_up(number)?;
+        }
+        if let Some(number) = unsigned.first().copied().filter(|number| *number <= last) {
+            let on_l1 = self.contract().batch(number).await?;
+            let has = self
+                .sequencer
+                .lock()
+                .await
+                .has_commit(number, &on_l1.digest, &on_l1.head)?;
+            if has {
                 self.seek_signatures(progress.proven, last).await?;
-                let on_l1 = self.contract().batch(number).await?;
-                if !self.waited_for(&on_l1, time) {
-                    return Ok(Standing::Stalled(alone(number)));
+                // Nobody has waited yet after a restart, or when a proof was lost.
+                if !self.waited() {
+                    return Ok(stalled(number, alone(number)));
                 }
             }
-            None => {}
         }
         let mut first = last + 1;
         let own = self.sequencer.lock().await.last();
@@ -176,7 +211,7 @@ impl Settler {
             let proven = number <= progress.proven;
             let fetched = match self.fetch.batch(&self.l1, &anchor, transaction, proven).await? {
                 Ok(fetched) => fetched,
-                Err(missing) => return Ok(Standing::Stalled(missing)),
+                Err(missing) => return Ok(stalled(number, missing)),
             };
             let given = fetched.signed.unwrap_or_default();
             let grounds = match proven {
@@ -185,14 +220,16 @@ impl Settler {
             };
             let mut adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, grounds)?;
             if let Adopted::Unsigned(_) = &adopted
-                && let Ok(given) = self.fetch.signatures(&anchor).await
+                && let Ok((peer, given)) = self.fetch.signatures(&anchor).await
             {
                 adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, grounds)?;
+                if adopted != Adopted::Done {
+                    self.fetch.caught(peer).await;
+                }
             }
             if matches!(adopted, Adopted::Unsigned(_) | Adopted::Garbage(Garbage::Form)) {
                 let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-                // Who withholds one after the other is waited for once.
-                if unsigned.is_some_and(|before| before < number) || self.waited_for(&on_l1, time) {
+                if self.waited() {
                     let first = unsigned.map_or(number, |before| before.min(number));
                     warn!(batch = number, "taken over without its signatures: L1's order counts");
                     // Before anybody can ask what stands in it.
@@ -210,21 +247,23 @@ impl Settler {
                 }
                 Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
                 Adopted::Garbage(Garbage::Form) => {
-                    return Ok(Standing::Stalled(format!(
-                        "nothing is built on batch {number} of L1 yet ({}): for one slot its proof is waited for",
+                    let trouble = format!(
+                        "nothing is built on batch {number} of L1 yet ({}): for half a slot its proof is waited for",
                         Garbage::Form
-                    )));
+                    );
+                    return Ok(stalled(number, trouble));
                 }
                 Adopted::Garbage(garbage) => {
-                    return Ok(Standing::Stalled(format!(
-                        "nothing is built on batch {number} of L1 ({garbage}): it is pruned at its deadline"
-                    )));
+                    let trouble =
+                        format!("nothing is built on batch {number} of L1 ({garbage}): it is pruned at its deadline");
+                    return Ok(stalled(number, trouble));
                 }
                 Adopted::Unsigned(missing) => {
-                    return Ok(Standing::Stalled(format!(
-                        "batch {number} on L1 has {missing} transactions whose signatures nobody shows: for one slot they, or its \
+                    let trouble = format!(
+                        "batch {number} on L1 has {missing} transactions whose signatures nobody shows: for half a slot they, or its \
                          proof, are waited for"
-                    )));
+                    );
+                    return Ok(stalled(number, trouble));
                 }
             }
             // A long way takes time: whoever asks sees how far it is.
@@ -235,19 +274,13 @@ impl Settler {
                 status.trouble = None;
             });
         }
-        let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-        if unsigned.is_none() {
-            self.seek.since = None;
-        }
         Ok(Standing::Level)
     }
 
-    /// Whether the signatures of a batch, which are not here, were waited for long enough: a slot since its commit, and since this node
-    /// has missed any, which may be that it has just come.
-    fn waited_for(&mut self, on_l1: &BatchInfo, time: u64) -> bool {
-        let slot = lock(&self.turns).clock().slot;
-        let missing_for = self.seek.since().elapsed();
-        time >= on_l1.committed_at + slot && missing_for >= Duration::from_secs(slot)
+    /// Signatures are missing; whether they were waited for long enough.
+    fn waited(&mut self) -> bool {
+        let slot = Duration::from_secs(lock(&self.turns).clock().slot);
+        self.seek.patience.is_over(Instant::now(), slot)
     }
 
     /// What tells a batch of L1's from all others, where the chain has the one before.
@@ -270,10 +303,13 @@ impl Settler {
     async fn seek_signatures(&mut self, proven: u64, committed: u64) -> Result<(), SettleError> {
         let mut unsigned = self.sequencer.lock().await.all_unsigned(proven)?;
         unsigned.retain(|number| *number <= committed);
-        if let Some((anchor, found)) = self.seek.answer().await {
+        if let Some((anchor, (peer, found))) = self.seek.answer().await {
             let same = self.journal.sealed(anchor.number)?;
-            if same.is_some_and(|sealed| sealed.digest == anchor.digest) {
-                self.sequencer.lock().await.add_signatures(anchor.number, found)?;
+            if same.is_some_and(|sealed| sealed.digest == anchor.digest)
+                && !self.sequencer.lock().await.add_signatures(anchor.number, found)?
+            {
+                // Every signature verifies, and one of them is of another key than the account's.
+                self.seek.fetch.lock().await.caught(peer).await;
             }
         }
         let Some(number) = self.seek.next(&unsigned) else {

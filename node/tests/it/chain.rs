@@ -28,6 +28,8 @@ pub(crate) const ROLLUP: RollupId = RollupId {
 };
 pub(crate) const OWNER: L1Address = L1Address([9; 20]);
 const DEPOSIT: u64 = 1_000_000;
+/// The age at which a batch is sealed, if that is to be never.
+const LONG: Duration = Duration::from_secs(3_600);
 /// Accounts; the first gets the fees.
 const ACCOUNTS: u8 = 6;
 
@@ -74,14 +76,11 @@ pub(crate) struct Node {
     pub(crate) sequencer: Sequencer,
 }
 
-fn open(folder: &std::path::Path, number: u8, signs: bool) -> Sequencer {
+fn open(folder: &std::path::Path, number: u8, signs: bool, age: Duration) -> Sequencer {
     let store: Arc<dyn store::Store> =
         Arc::from(store::open(folder, Backend::Redb, &store::Options::default()).unwrap());
     let journal = Journal::open(store.clone(), ROLLUP).unwrap();
-    let sealing = Sealing {
-        operations: 64,
-        age: Duration::from_secs(3_600),
-    };
+    let sealing = Sealing { operations: 64, age };
     let mut sequencer = Sequencer::recover(journal, sealing, address(0), Mempool::new(Limits::default())).unwrap();
     sequencer.make(match signs {
         true => Making::Signed(Arc::new(Signer::new(store, ROLLUP, leader_key(number))), Duration::ZERO),
@@ -91,9 +90,9 @@ fn open(folder: &std::path::Path, number: u8, signs: bool) -> Sequencer {
 }
 
 impl Node {
-    fn new(number: u8, signs: bool) -> Self {
+    fn new(number: u8, signs: bool, age: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sequencer = open(folder.path(), number, signs);
+        let sequencer = open(folder.path(), number, signs, age);
         let mut node = Self {
             number,
             signs,
@@ -105,11 +104,16 @@ impl Node {
     }
 
     pub(crate) fn leader(number: u8) -> Self {
-        Self::new(number, true)
+        Self::new(number, true, LONG)
+    }
+
+    /// One that seals whatever there is at once.
+    pub(crate) fn hasty_leader(number: u8) -> Self {
+        Self::new(number, true, Duration::ZERO)
     }
 
     pub(crate) fn follower() -> Self {
-        Self::new(0xee, false)
+        Self::new(0xee, false, LONG)
     }
 
     /// What a look at L1 brings.
@@ -127,7 +131,7 @@ impl Node {
             sequencer,
         } = self;
         drop(sequencer);
-        let sequencer = open(folder.path(), number, signs);
+        let sequencer = open(folder.path(), number, signs, LONG);
         Self {
             number,
             signs,

@@ -334,9 +334,15 @@ async fn a_peer_that_lies_is_noted_and_the_next_is_asked() {
     // Our quota with it is waited for.
     for _ in 0..40 {
         let given = fetch.signatures(&anchor).await.unwrap();
-        assert_eq!(given.len(), sealed.operations());
+        assert_eq!(given.1.len(), sealed.operations());
     }
     assert_eq!(honest.asked(), 41);
+    // One that has shown signatures of other keys is noted, and not asked again.
+    let before = asker.score(&honest).await;
+    fetch.caught(honest.id()).await;
+    assert!(fetch.signatures(&anchor).await.is_err());
+    assert_eq!(honest.asked(), 41);
+    assert!(asker.score(&honest).await < before);
     let nobody = Fetch::new(ROLLUP, None).from_peers(&anchor, false).await;
     assert_eq!(nobody.unwrap_err(), Silence { asked: 0, wrong: 0 });
 }

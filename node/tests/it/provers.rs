@@ -128,8 +128,7 @@ impl Scene {
             }
         }
         let staking = Staking::new(&cluster.l1, cluster.deployment.staking);
-        let operator = cluster.chain.key(0).unwrap().address();
-        let validator = staking.validator(operator).await.unwrap().unwrap();
+        let validator = staking.validator(self.committer()).await.unwrap().unwrap();
         let stake = staking.constants().await.unwrap().min_stake;
         assert_eq!(
             (validator.stake, validator.jailed_until, validator.ejected),
@@ -137,10 +136,14 @@ impl Scene {
         );
     }
 
-    /// What a prover has earned, in bonds of batches.
-    async fn bonds(&self, prover: usize) -> u128 {
+    /// What somebody is owed, in bonds of batches.
+    async fn bonds(&self, whose: L1Address) -> u128 {
         let bond = self.cluster.contract().constants().await.unwrap().bond;
-        self.cluster.contract().owed(self.payee(prover)).await.unwrap() / bond
+        self.cluster.contract().owed(whose).await.unwrap() / bond
+    }
+
+    fn committer(&self) -> L1Address {
+        self.cluster.chain.key(0).unwrap().address()
     }
 
     fn payee(&self, prover: usize) -> L1Address {
@@ -193,12 +196,13 @@ async fn killed_at_work(share: bool) {
         })
         .await;
     scene.nobody_is_punished().await;
+    let bonds = [other, victim].map(|prover| scene.payee(prover));
     assert_eq!(
-        scene.bonds(other).await,
-        u128::from(scene.committed),
-        "who proves has the bonds"
+        [scene.bonds(bonds[0]).await, scene.bonds(bonds[1]).await],
+        [1, 0],
+        "who proves has the first bond"
     );
-    assert_eq!(scene.bonds(victim).await, 0);
+    assert_eq!(scene.bonds(scene.committer()).await, u128::from(scene.committed) - 1);
     // And it goes on with what is committed from now on.
     let id = cluster.transfer(&scene.operator, 1, 2, 10).await;
     cluster
@@ -283,8 +287,12 @@ async fn the_provers_of_one_machine_work_one_at_a_time() {
     println!("{working} looks at a prover at work, {waiting} of them with the other in line");
     assert!(working > 0 && waiting > 0);
     scene.nobody_is_punished().await;
-    let bonds = [scene.bonds(0).await, scene.bonds(1).await];
-    assert!(bonds[0] + bonds[1] > u128::from(scene.committed) + 1, "{bonds:?}");
+    let bonds = scene.bonds(scene.payee(0)).await + scene.bonds(scene.payee(1)).await;
+    let rest = scene.bonds(scene.committer()).await;
+    assert!(
+        bonds >= 3 && bonds + rest > u128::from(scene.committed) + 1,
+        "{bonds}, {rest}"
+    );
 
     // Who dies lets go of it.
     for prover in &mut scene.provers {

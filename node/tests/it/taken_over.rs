@@ -1,5 +1,7 @@
 //! Batches that L1 has and the chain has not: which of them take the place of ours, on what grounds, and what that may not cost.
 
+use std::time::{Duration, Instant};
+
 use starling_node::batch_body::BatchBody;
 use starling_node::operator::chain::{Adopted, Commit, Garbage, Grounds};
 use starling_node::operator::fate::Cause;
@@ -7,6 +9,7 @@ use starling_node::operator::feed::Standing;
 use starling_node::operator::fetch::Anchor;
 use starling_node::operator::journal::Body;
 use starling_node::operator::sequencer::{Place, SubmitError};
+use starling_node::operator::take_over::Patience;
 use starling_rollup::chain;
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::operations;
@@ -209,15 +212,20 @@ fn a_batch_whose_signatures_are_not_here_goes_when_l1_loses_it() {
 /// A node with the first batch, in which everybody has an account, and a transaction that it has accepted; and a second batch on L1 that
 /// takes the sender's nonce, with its transactions.
 fn robbed() -> (Node, TransactionId, Commit, Vec<SignedTransaction>) {
-    let mut ours = Node::leader(1);
+    robbed_of(Node::leader(1))
+}
+
+fn robbed_of(mut ours: Node) -> (Node, TransactionId, Commit, Vec<SignedTransaction>) {
     let blocks = ours.build(5);
     let mut thief = Node::leader(2);
     thief.take(&blocks);
     for node in [&mut ours, &mut thief] {
-        assert!(node.sequencer.close_before(6).unwrap());
+        node.sequencer.close_before(6).unwrap();
+        assert_eq!(node.sequencer.last(), 1);
     }
     let accepted = ours.submit(pay(1, 0, 2, 10));
     let taken = vec![pay(1, 0, 3, 999), pay(4, 0, 5, 1)];
+    let heard = ours.sequencer.hear(pay(4, 0, 2, 3)).unwrap();
     for signed in &taken {
         thief.submit(signed.clone());
     }
@@ -229,6 +237,9 @@ fn robbed() -> (Node, TransactionId, Commit, Vec<SignedTransaction>) {
     assert_eq!(ours.sequencer.unverified(), None);
     let second = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Patience).unwrap();
     assert_eq!((second, ours.sequencer.last()), (Adopted::Done, 2));
+    // Whoever has promised a place keeps it; of what was only heard, anybody could make as much as there is memory.
+    let place = ours.place(&heard);
+    assert!(!matches!(place, Some(Place::Waiting(_) | Place::Pending)), "{place:?}");
     (ours, accepted, commit, taken)
 }
 
@@ -356,6 +367,42 @@ fn signatures_that_come_late_make_it_whole_in_its_place() {
 fn root_of(node: &Node) -> starling_vm::field::Word {
     let last = node.sequencer.last();
     node.sequencer.journal().sealed(last).unwrap().unwrap().root
+}
+
+/// Each batch takes one of the places that L1 has for those without a proof.
+#[test]
+fn behind_it_there_is_one_batch_a_slot() {
+    let (mut ours, ..) = robbed_of(Node::hasty_leader(1));
+    let pay_in = |ours: &mut Node, slot, nonce| {
+        ours.submit(pay(5, nonce, 2, 3));
+        ours.build(slot);
+        ours.sequencer.last()
+    };
+    assert_eq!(pay_in(&mut ours, 7, 0), 2);
+    assert_eq!(pay_in(&mut ours, 7, 1), 2);
+    assert_eq!(ours.sequencer.open_blocks(), 2);
+    assert_eq!(pay_in(&mut ours, 8, 2), 3);
+    // Once it is proven they are as old as ever.
+    ours.sequencer.reached(2, 2).unwrap();
+    assert_eq!(pay_in(&mut ours, 8, 3), 4);
+    assert_eq!(pay_in(&mut ours, 8, 4), 5);
+}
+
+/// However somebody times batches and proofs, there is half a slot of waiting, and another when there was nothing to wait for in between.
+#[test]
+fn patience_does_not_begin_again_for_whoever_goes_on() {
+    let slot = Duration::from_secs(10);
+    let begun = Instant::now();
+    let mut patience = Patience::default();
+    let mut missing = |tenths: u64| patience.is_over(begun + Duration::from_millis(100 * tenths), slot);
+    assert_eq!([0, 1, 25, 49].map(&mut missing), [false; 4]);
+    // A leader that waits for what came before its slot has half of it left.
+    assert!(missing(50));
+    // The next batch is committed in the block that proves this one; or there is one now and then.
+    assert_eq!([51, 100, 299, 498].map(&mut missing), [true; 4]);
+    // Two slots without any.
+    assert_eq!([698, 747].map(&mut missing), [false; 2]);
+    assert!(missing(748));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A validator that commits valid batches and shows their signatures to nobody: it proves them itself, as late as it likes. The chain goes
 //! on, nobody vouches for what nobody can check, and no honest validator pays for it.
 
+use serde_json::json;
 use starling_node::l1::L1;
 use starling_node::l1::deploy::Parameters;
 use starling_node::l1::rollup::Event;
@@ -11,52 +12,66 @@ use starling_p2p::request::StateAt;
 
 use crate::cluster::{Cluster, Node};
 use crate::history::History;
+use crate::l1::tell;
 use crate::sync::{PROVES_NOTHING, agree};
 
 /// The user who pays; the withholder's transfers are of others.
 const PAYER: usize = 3;
 
-/// A rollup with two validators: one that withholds, without a network, with a proven batch behind it, and an honest one.
+/// A rollup whose first validator withholds, without a network, with a proven batch behind it; the others are honest.
 struct Scene<'a> {
     cluster: &'a Cluster,
     withholder: History<'a>,
-    honest: Node,
+    honest: Vec<Node>,
     full: Node,
 }
 
 impl<'a> Scene<'a> {
-    async fn new(cluster: &'a Cluster) -> Self {
+    async fn new(cluster: &'a Cluster, honest: usize) -> Self {
         let mut withholder = History::begin(cluster, "withholder").await;
         withholder.prove().await;
         withholder.at_pace().await;
-        let honest = cluster.node("honest", "operator", Some(1), &[]);
-        let full = cluster.node("full", "full", None, &honest.peers);
-        agree(cluster, &[&honest, &full]).await;
-        Self {
+        let first = cluster.node("honest-1", "operator", Some(1), &[]);
+        let peers = first.peers.clone();
+        let mut all = vec![first];
+        all.extend((2..=honest).map(|key| cluster.node(&format!("honest-{key}"), "operator", Some(key), &peers)));
+        let full = cluster.node("full", "full", None, &peers);
+        let scene = Self {
             cluster,
             withholder,
-            honest,
+            honest: all,
             full,
-        }
+        };
+        agree(cluster, &scene.nodes()).await;
+        scene
+    }
+
+    fn nodes(&self) -> Vec<&Node> {
+        self.honest.iter().chain([&self.full]).collect()
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFnMut() -> bool) {
-        self.cluster.until(what, &[&self.honest, &self.full], holds).await;
+        self.cluster.until(what, &self.nodes(), holds).await;
     }
 
-    /// The withholder commits a batch, the honest one takes it over, and builds and commits a payment behind it.
-    async fn round(&mut self, first: u64) -> String {
+    /// The withholder commits a batch, and all take it over; its number.
+    async fn withhold(&mut self, first: u64) -> u64 {
         self.withholder.commit(1).await;
         let number = self.withholder.progress().await.committed;
-        self.until("both have it, and vouch for nothing", async || {
+        self.until("all have it, and vouch for nothing", async || {
             let mut have = true;
-            for node in [&self.honest, &self.full] {
+            for node in self.nodes() {
                 let status = node.status().await;
                 have &= status.sealed >= number && status.unverified == Some(first);
             }
             have
         })
         .await;
+        number
+    }
+
+    /// A payment is built and committed behind batch `number`.
+    async fn pay_behind(&self, number: u64) -> String {
         let id = self.cluster.transfer(&self.full, PAYER, 2, 7).await;
         self.until("a payment is committed behind it", async || {
             let stage = self.full.stage(&id).await;
@@ -64,9 +79,16 @@ impl<'a> Scene<'a> {
                 stage <= Stage::Unverified,
                 "{stage:?} behind a batch that nobody can check"
             );
-            stage == Stage::Unverified && self.withholder.progress().await.committed > number
+            stage == Stage::Unverified && self.cluster.contract().progress().await.unwrap().committed > number
         })
         .await;
+        id
+    }
+
+    /// Both, one after the other; the withholder follows.
+    async fn round(&mut self, first: u64) -> String {
+        let number = self.withhold(first).await;
+        let id = self.pay_behind(number).await;
         self.withholder.catch_up(number + 1).await;
         id
     }
@@ -82,14 +104,19 @@ impl<'a> Scene<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
-    let cluster = Cluster::new(2, &Parameters::patient()).await;
-    let mut scene = Scene::new(&cluster).await;
+    // Honest validators have their bonds from their own proofs alone, or from nobody's.
+    let parameters = Parameters {
+        exclusive_window: 600,
+        ..Parameters::patient()
+    };
+    let cluster = Cluster::new(3, &parameters).await;
+    let mut scene = Scene::new(&cluster, 2).await;
     // The second batch comes before the first is proven: with each such pair the chain would stand still for as long as it likes.
     let mut paid = vec![scene.round(2).await, scene.round(2).await];
     scene
         .until("what is behind it is proven ahead, and all know", async || {
             let mut all = true;
-            for node in [&scene.honest, &scene.full] {
+            for node in scene.nodes() {
                 let kept = node.rpc.proofs(2).await.unwrap();
                 let kept: Vec<(u64, u64, bool)> = kept
                     .iter()
@@ -102,7 +129,7 @@ async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
         .await;
     assert_eq!(scene.withholder.progress().await.proven, 1);
     // A light node is told of nothing that nobody can vouch for, and bans nobody for it.
-    let light = cluster.light(&[&scene.honest, &scene.full]).await;
+    let light = cluster.light(&scene.nodes()).await;
     let proven = light.account(1, StateAt::Proven).await.unwrap();
     assert_eq!((proven.checked.stage, proven.checked.batch), (light::Stage::Proven, 1));
     for at in [StateAt::Committed, StateAt::Soft] {
@@ -130,7 +157,7 @@ async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
             proven
         })
         .await;
-    agree(&cluster, &[&scene.honest, &scene.full]).await;
+    agree(&cluster, &scene.nodes()).await;
     cluster
         .until("the light node is told again", &[&scene.full], async || {
             let soft = light.account(1, StateAt::Soft).await;
@@ -139,24 +166,41 @@ async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
         .await;
     light.shutdown().await;
 
-    // What was proven ahead was not proven again, and nobody was punished.
+    // What was proven ahead was not proven again, each got its own bonds, and nobody was punished.
     let head = cluster.l1.head().await.unwrap().number;
-    let events = cluster.contract().events(cluster.deployment.block, head).await.unwrap();
-    let runs: Vec<(u64, u64)> = events
-        .iter()
-        .filter_map(|(_, event)| match event {
-            Event::Proven { first, last, .. } => Some((*first, *last)),
+    let contract = cluster.contract();
+    let mut runs = Vec::new();
+    for (_, event) in contract.events(cluster.deployment.block, head).await.unwrap() {
+        match event {
+            Event::Proven { first, last, .. } => runs.push((first, last)),
             Event::Pruned { first, .. } => panic!("batches from {first} on were pruned"),
-            _ => None,
-        })
-        .collect();
+            _ => {}
+        }
+    }
     assert_eq!(runs[..5], [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
-    assert_eq!(cluster.log("honest").matches("proving first=3").count(), 1);
+    let logs: String = ["honest-1", "honest-2"].map(|name| cluster.log(name)).concat();
+    for number in [3, 5] {
+        assert_eq!(
+            logs.matches(&format!("proving first={number} ")).count(),
+            1,
+            "batch {number}"
+        );
+    }
     let staking = Staking::new(&cluster.l1, cluster.deployment.staking);
     let stake = staking.constants().await.unwrap().min_stake;
-    for key in [0, 1] {
-        let validator = staking.validator(cluster.chain.key(key).unwrap().address()).await;
-        let validator = validator.unwrap().unwrap();
+    let bond = contract.constants().await.unwrap().bond;
+    for key in 0..3 {
+        let address = cluster.chain.key(key).unwrap().address();
+        let mut committed = 0;
+        for number in 1..=runs.last().unwrap().1 {
+            committed += u128::from(contract.batch(number).await.unwrap().committer == address);
+        }
+        assert_eq!(
+            contract.owed(address).await.unwrap() / bond,
+            committed,
+            "bonds of validator {key}"
+        );
+        let validator = staking.validator(address).await.unwrap().unwrap();
         assert_eq!((validator.stake, validator.jailed_until), (stake, 0));
     }
 }
@@ -164,8 +208,14 @@ async fn one_who_withholds_signatures_and_proves_late_holds_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signatures_that_come_late_are_found_and_anyone_proves() {
     let cluster = Cluster::new(2, &Parameters::patient()).await;
-    let mut scene = Scene::new(&cluster).await;
-    let id = scene.round(2).await;
+    let mut scene = Scene::new(&cluster, 1).await;
+    let first = scene.round(2).await;
+    // L1 loses another behind: it is given up, though the first stands.
+    let before = tell(&cluster.chain, "evm_snapshot", json!([])).await;
+    let lost = scene.withhold(2).await;
+    tell(&cluster.chain, "evm_revert", json!([before])).await;
+    assert!(cluster.contract().progress().await.unwrap().committed < lost);
+    let second = scene.pay_behind(lost - 1).await;
     let Scene {
         withholder,
         honest,
@@ -174,19 +224,22 @@ async fn signatures_that_come_late_are_found_and_anyone_proves() {
     } = scene;
     drop(withholder);
     // It shows what it has, and proves nothing.
-    let shown = cluster.node_with("withholder", "operator", Some(0), &honest.peers, &PROVES_NOTHING);
+    let shown = cluster.node_with("withholder", "operator", Some(0), &full.peers, &PROVES_NOTHING);
     cluster
         .until(
             "all are vouched for, and proven by another",
-            &[&honest, &full, &shown],
+            &[&honest[0], &full, &shown],
             async || {
-                let status = full.status().await;
-                status.unverified.is_none() && full.stage(&id).await == Stage::Proven
+                let mut proven = full.status().await.unverified.is_none();
+                for id in [&first, &second] {
+                    proven &= full.stage(id).await == Stage::Proven;
+                }
+                proven
             },
         )
         .await;
-    agree(&cluster, &[&honest, &full, &shown]).await;
-    for name in ["honest", "full"] {
+    agree(&cluster, &[&honest[0], &full, &shown]).await;
+    for name in ["honest-1", "full"] {
         assert!(cluster.log(name).contains("its signatures are here batch=2"), "{name}");
     }
 }
