@@ -195,7 +195,7 @@ contract Rollup is Inbox {
         uint256 most = (BatchData.MAX_WORDS - BatchData.HEADER_WORDS) / RecordTable.ENTRY_WORDS;
         bool queue = p.queueCap != 0 && p.queueCap <= most;
         if (!(parties && money && windows && queue && block.chainid < 1 << 63)) revert Rollup__Parameters();
-        // A validator cannot be back in office before its batches are judged, nor be gone: no exit is shorter than a jail.
+        // Who is pruned is not back for the next two windows, nor gone: no exit is shorter than a jail.
         if (p.staking.JAIL() < 2 * p.proveWindow) revert Rollup__Parameters();
         Poseidon2.check(p.kernel);
         VERIFIER = p.verifier;
@@ -266,21 +266,21 @@ contract Rollup is Inbox {
     /// their data. Anyone may send it at any time before the batches are pruned: the first batch's bond and all fees go to the
     /// payee that the statement names, so there is nothing to steal. The payee is the batch's committer while its time is
     /// exclusive: it had the work of the batch, and the first call on what the proof earns. The bonds of the others go back to
-    /// their committers: none of them could have been settled before the first was, which may be its committer's choice.
+    /// their committers, and so does the first one's before [bondOpensAt]: a batch cannot be settled before the one in front of
+    /// it is, and when that is may be another's choice.
     function prove(uint256 last, bytes32 root, address payee) external whileRunning {
         uint256 parent = proven;
         if (last <= parent || last > committed) revert Rollup__NotWaiting(last);
         _requireProven(parent, last, root, payee);
-        uint256 open = exclusiveUntil();
-        uint256 earned = BOND;
+        uint256 earned = 0;
+        bool earns = block.timestamp >= bondOpensAt();
         for (uint256 batch = parent + 1; batch <= last; ++batch) {
             address committer = batches[batch].committer;
-            bool first = batch == parent + 1;
-            if (!first) open = batches[batch].committedAt + EXCLUSIVE_WINDOW;
+            uint256 open = batches[batch].committedAt + EXCLUSIVE_WINDOW;
             if (block.timestamp < open && committer != payee) revert Rollup__Exclusive(batch, open);
-            if (first) continue;
-            if (committer == payee) earned += BOND;
+            if (committer == payee || earns) earned += BOND;
             else _credit(committer, BOND);
+            earns = false;
         }
         if (_overdue() || committed - parent == MAX_UNPROVEN) disturbed = uint40(block.timestamp);
         (proven, provenAt) = (uint64(last), uint40(block.timestamp));
@@ -331,9 +331,9 @@ contract Rollup is Inbox {
         return proven < committed && deadline() < block.timestamp;
     }
 
-    /// @notice From when on the first unproven batch can be settled for another than its committer; means nothing if all are
-    /// proven. If it could not be settled before the last proof, its committer has some time from then on.
-    function exclusiveUntil() public view returns (uint256) {
+    /// @notice From when on whoever else proves the first unproven batch has its bond; means nothing if all are proven. If it
+    /// could not be settled before the last proof, its committer has some time from then on.
+    function bondOpensAt() public view returns (uint256) {
         uint256 time = batches[uint256(proven) + 1].committedAt;
         uint256 own = time + EXCLUSIVE_WINDOW;
         uint256 half = PROVE_WINDOW / SETTLE_SHARE / 2;

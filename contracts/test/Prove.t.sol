@@ -211,18 +211,13 @@ contract RollupProveTest is RollupFixture {
         // In one proof with its own.
         _prove(2, ROOT, late);
         assert(rollup.owed(late) == BOND && rollup.owed(OPERATOR) == BOND);
-        // Or right behind it.
+        // Or right behind it: whoever settles it then does that for its committer.
         uint256 open = block.timestamp + 1 hours;
-        assert(rollup.exclusiveUntil() == open);
-        _learn(rollup.statement(2, 3, ROOT, late));
-        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
-        rollup.prove(3, ROOT, late);
+        assert(rollup.bondOpensAt() == open);
         vm.warp(open - 1);
-        vm.expectPartialRevert(Rollup.Rollup__Exclusive.selector);
-        rollup.prove(3, ROOT, late);
-        _prove(3, ROOT, OPERATOR);
+        _prove(3, ROOT, late);
         assert(rollup.owed(late) == BOND && rollup.owed(OPERATOR) == 2 * BOND);
-        // Who leaves it to others still leaves them the first bond.
+        // Who leaves it to others for longer still leaves them the first bond.
         vm.warp(block.timestamp + 1 hours);
         _prove(4, ROOT, late);
         assert(rollup.owed(late) == 2 * BOND && rollup.owed(OPERATOR) == 2 * BOND);
@@ -239,14 +234,14 @@ contract RollupProveTest is RollupFixture {
         vm.warp(block.timestamp + PROVE_WINDOW);
         _prove(1, ROOT, OPERATOR);
         uint256 share = PROVE_WINDOW / rollup.SETTLE_SHARE();
-        assert(rollup.exclusiveUntil() == block.timestamp + share / 2);
+        assert(rollup.bondOpensAt() == block.timestamp + share / 2);
         assert(rollup.deadline() == block.timestamp + share);
         // A batch that is committed after the proof has its own time, as ever.
         vm.warp(block.timestamp + share / 2);
         _prove(2, ROOT, address(this));
         _silence();
         _commitNothing();
-        assert(rollup.exclusiveUntil() == block.timestamp + exclusive);
+        assert(rollup.bondOpensAt() == block.timestamp + exclusive);
     }
 
     function test_AProofInTimeDoesNotMoveTheNextDeadline() external {

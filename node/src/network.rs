@@ -536,7 +536,7 @@ impl Shared {
         }
         let Some(body) = body else { return };
         let (journal, rollup) = (self.journal.clone(), self.rollup);
-        let kept = tokio::task::spawn_blocking(move || {
+        let verified = tokio::task::spawn_blocking(move || {
             let (before, after) = points(&journal, notice.first, notice.last).ok()??;
             let (answer, rows) = proof_of(&body, &rollup, kernel::program().hash(), before, after)?;
             let proof = StoredProof {
@@ -549,13 +549,19 @@ impl Shared {
                 peak_bytes: 0,
                 bytes: answer.bytes,
             };
-            journal.keep_proof(&proof).ok()
+            Some((proof, (before, after)))
         });
-        if kept.await.ok().flatten().is_some() {
-            self.sequencer
-                .lock()
-                .await
-                .note_proven_ahead(notice.first..=notice.last);
+        let Some((proof, verified_at)) = verified.await.ok().flatten() else {
+            return;
+        };
+        // Batches are taken back, and own proofs kept, under the same lock.
+        let mut sequencer = self.sequencer.lock().await;
+        let now = points(&self.journal, notice.first, notice.last).ok().flatten();
+        if now != Some(verified_at) || self.journal.has_proof(notice.last).unwrap_or(true) {
+            return;
+        }
+        if self.journal.keep_proof(&proof).is_ok() {
+            sequencer.note_proven_ahead(notice.first..=notice.last);
             debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
         }
     }

@@ -133,6 +133,8 @@ pub struct Constants {
     pub queue_fee: u128,
     /// Seconds after which a commit must not pass over a queue entry.
     pub queue_window: u64,
+    /// Entries that a batch must consume, at most.
+    pub queue_cap: u64,
     /// Seconds from a commit to its deadline.
     pub prove_window: u64,
     /// Seconds from a commit in which only its committer can be paid for its proof.
@@ -184,14 +186,6 @@ impl<'a> Rollup<'a> {
         })
     }
 
-    /// From when on the first unproven batch can be settled for another than its committer.
-    ///
-    /// # Errors
-    /// When L1 does not answer.
-    pub async fn exclusive_until(&self) -> Result<u64, L1Error> {
-        self.view("exclusiveUntil", &[]).await?.uint()
-    }
-
     /// The last second in which the first unproven batch cannot be pruned.
     ///
     /// # Errors
@@ -211,6 +205,7 @@ impl<'a> Rollup<'a> {
             bond: self.view("BOND", &[]).await?.wei()?,
             queue_fee: self.view("QUEUE_FEE", &[]).await?.wei()?,
             queue_window: self.view("QUEUE_WINDOW", &[]).await?.uint()?,
+            queue_cap: self.view("QUEUE_CAP", &[]).await?.uint()?,
             prove_window: self.view("PROVE_WINDOW", &[]).await?.uint()?,
             exclusive_window: self.view("EXCLUSIVE_WINDOW", &[]).await?.uint()?,
             kernel: word(self.view("KERNEL", &[]).await?.bytes32()?)?,

@@ -239,7 +239,8 @@ impl Sequencer {
             return Ok(false);
         }
         // Batches behind it have none of its transactions.
-        let given = given.into_iter().chain(known.iter().cloned()).collect();
+        // What is shown counts before what was heard: that may be another's signature under the same operation.
+        let given = known.iter().cloned().chain(given).collect();
         let found = self.signatures(self.last + 1, ids, given)?;
         if found.len() < ids.len() {
             return Ok(false);
@@ -579,8 +580,10 @@ impl Sequencer {
             "taken from L1"
         );
         self.put_sealed(&sealed, &overlay)?;
-        if self.unverified == Some(number) {
-            self.doubt(vec![number])?;
+        if sealed.batch().is_none() && grounds == Grounds::Patience {
+            let mut unsigned = self.doubted.clone();
+            unsigned.push(number);
+            self.doubt(unsigned)?;
         }
         self.apply_held()?;
         Ok(Adopted::Done)

@@ -156,6 +156,15 @@ impl Sequencer {
             self.outside.changed = true;
         }
         self.proven_ahead.retain(|number| *number > proven);
+        if self.reached.is_none() && unverified.is_some() {
+            // Proofs that were made or fetched before a restart.
+            for proof in self.journal.proofs(proven + 1)? {
+                let sealed = self.journal.sealed(proof.last)?;
+                if proof.first > proven && sealed.is_some_and(|sealed| sealed.root == proof.root) {
+                    self.note_proven_ahead(proof.first..=proof.last);
+                }
+            }
+        }
         let now = Reached::new(committed, proven, unverified);
         // At the first look nothing has changed: it is only learnt.
         let was = self.reached.replace(now).unwrap_or(now);

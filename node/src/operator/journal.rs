@@ -578,6 +578,14 @@ impl Journal {
         Ok(self.store.write(batch)?)
     }
 
+    /// Whether there is a proof that ends at this batch.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn has_proof(&self, last: u64) -> Result<bool, JournalError> {
+        Ok(self.store.get(Table::Proofs, &number_key(last))?.is_some())
+    }
+
     /// The proofs that end at batch `number` or later, earliest first.
     ///
     /// # Errors

@@ -70,8 +70,9 @@ pub struct Prover {
     pub(super) outbox: Option<Outbox>,
     /// The state before the last run, kept while the next one begins there.
     pub(super) before: Option<(u64, Arc<State>)>,
-    /// The proofs of this prover's that wait for another: by their last batch the first one, and the chain digest after the last.
-    pub(super) ahead: Option<BTreeMap<u64, (u64, Word)>>,
+    /// The proofs of this prover's that wait for another: by their last batch the first one, the chain digest after the last, and when
+    /// that was sealed; what is taken back loses its proof, and may come again.
+    pub(super) ahead: Option<BTreeMap<u64, (u64, Word, u64)>>,
     /// Of batches on L1 the chain digest, who committed them and when, and when L1 said so.
     pub(super) commits: BTreeMap<u64, (Word, (L1Address, u64), Instant)>,
 }
@@ -126,8 +127,16 @@ impl Prover {
         if self.eligible(progress).await?.is_none() {
             return self.prove_ahead(progress).await;
         }
-        // Held until the proof is settled: until then the machine's other provers would make the same one again.
-        let _held = self.hold_lock().await?;
+        // Held until the proof is settled: until then the machine's other provers would make the same one again. What is proven
+        // already waits for nobody.
+        let kept = self
+            .eligible(progress)
+            .await?
+            .map(|last| self.stored_proof(first, last));
+        let _held = match kept.transpose()?.flatten() {
+            Some(_) => None,
+            None => self.hold_lock().await?,
+        };
         let now = self.contract().progress().await?;
         if now.proven != progress.proven {
             return Ok(false);
@@ -140,6 +149,12 @@ impl Prover {
         let Some((before, run)) = self.run_from(first, last).await? else {
             return Ok(false);
         };
+        if stored
+            .as_ref()
+            .is_some_and(|proof| (proof.last, proof.root) != (run.last, run.root()))
+        {
+            return Ok(false);
+        }
         let proof = match stored {
             Some(proof) => Some(proof),
             None => self.prove(&run, before.clone()).await?,
@@ -166,7 +181,8 @@ impl Prover {
             return Ok(false);
         };
         let ahead = self.ahead.get_or_insert_default();
-        ahead.insert(proof.last, (first, run.digest()));
+        let (digest, sealed_at) = run.end();
+        ahead.insert(proof.last, (first, digest, sealed_at));
         self.sequencer.lock().await.note_proven_ahead(first..=proof.last);
         self.announce(&proof);
         Ok(true)
@@ -234,10 +250,7 @@ impl Prover {
             }
         };
         let mine = committer == self.l1.sender();
-        let open = match number == proven + 1 {
-            true => self.contract().exclusive_until().await?,
-            false => committed_at + self.constants.exclusive_window,
-        };
+        let open = committed_at + self.constants.exclusive_window;
         let now = lock(&self.turns).now().map_or(0, |now| now.as_secs());
         Ok((mine || now >= open + self.policy.patience).then_some(mine))
     }
@@ -249,8 +262,10 @@ impl Prover {
             let mine = mine.filter(|proof| proof.payee == self.l1.sender());
             let mut ahead = BTreeMap::new();
             for proof in mine {
-                if let Some(sealed) = self.journal.sealed(proof.last)? {
-                    ahead.insert(proof.last, (proof.first, sealed.digest));
+                if let Some(sealed) = self.journal.sealed(proof.last)?
+                    && sealed.root == proof.root
+                {
+                    ahead.insert(proof.last, (proof.first, sealed.digest, sealed.sealed_at));
                 }
             }
             self.ahead = Some(ahead);
@@ -259,8 +274,9 @@ impl Prover {
         let ahead = self.ahead.get_or_insert_default();
         let mut batches = BTreeSet::new();
         let mut stale = Vec::new();
-        for (last, (first, digest)) in ahead.iter() {
-            let stands = journal.sealed(*last)?.is_some_and(|sealed| sealed.digest == *digest);
+        for (last, (first, digest, at)) in ahead.iter() {
+            let now = journal.sealed(*last)?;
+            let stands = now.is_some_and(|sealed| (sealed.digest, sealed.sealed_at) == (*digest, *at));
             match stands && *last > proven {
                 true => batches.extend(*first..=*last),
                 false => stale.push(*last),

@@ -109,9 +109,16 @@ impl Run {
             .is_some_and(|(was, now)| (was.digest, was.root) == (now.digest, now.root)))
     }
 
-    /// The chain digest after its last batch.
-    pub fn digest(&self) -> Word {
-        self.sealed.last().map_or(GENESIS, |sealed| sealed.digest)
+    /// The chain digest after its last batch, and when that was sealed.
+    pub fn end(&self) -> (Word, u64) {
+        self.sealed
+            .last()
+            .map_or((GENESIS, 0), |sealed| (sealed.digest, sealed.sealed_at))
+    }
+
+    /// The state root after it; nothing's, which is no root, if it is empty.
+    pub fn root(&self) -> Word {
+        self.sealed.last().map_or(GENESIS, |sealed| sealed.root)
     }
 
     /// Whether it can be proven: all signatures are here.

@@ -158,6 +158,10 @@ pub(super) struct Shape {
     pub(super) operations: usize,
     /// Whether all their signatures are here.
     pub(super) signed: bool,
+    /// The slot that it was built for.
+    pub(super) slot: u64,
+    /// Whether that slot's builder has signed its last block, as is known of what was built on this chain.
+    pub(super) built: bool,
 }
 
 /// Most batches that wait for a proof on L1 (`Rollup.MAX_UNPROVEN`), and a few that are not there yet.
@@ -339,6 +343,8 @@ impl Sequencer {
             entries: sealed.entries().len(),
             operations: sealed.operations(),
             signed: sealed.batch().is_some(),
+            slot: sealed.slot,
+            built: sealed.signed.is_some(),
         };
         shapes.insert(number, shape);
         while shapes.len() > SHAPES {
@@ -592,6 +598,12 @@ impl Sequencer {
                     self.retry();
                     return Ok(None);
                 }
+                // L1 has room for so many batches without a proof: behind one that does not come there is one a slot.
+                let before = self.shape(self.last)?;
+                if self.unverified.is_some() && before.built && before.slot == slot && self.cuts.is_empty() {
+                    self.retry();
+                    return Ok(None);
+                }
                 // What was built for another slot is complete.
                 if self.cuts.first().is_some_and(|cut| cut.header.slot != slot) {
                     return self.seal().map(Some);
@@ -604,9 +616,7 @@ impl Sequencer {
             }
         }
         let operations = self.operations();
-        // L1 has room for so many batches without a proof: behind one that does not come there is one a slot.
-        let ages = self.unverified.is_none() || matches!(self.making, Making::Alone);
-        let old = ages && self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
+        let old = self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
         if operations == 0 || !(old || operations >= self.sealing.operations) {
             return Ok(None);
         }

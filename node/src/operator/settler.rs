@@ -374,6 +374,9 @@ impl Settler {
         self.tell_sequencer(&progress, look.head).await?;
         let standing = self.take_over(&progress, head.timestamp).await?;
         let level = matches!(standing, Standing::Level);
+        if level {
+            self.drop_overdue(&progress, head.timestamp).await?;
+        }
         self.tell_turn(!level, &progress).await?;
         let sealed = self.sequencer.lock().await.last();
         let unverified = self.sequencer.lock().await.unsigned(progress.proven)?;
@@ -451,6 +454,24 @@ impl Settler {
         Ok(())
     }
 
+    /// Takes back the first sealed batch that L1 has not, if L1 will not take it any more: an entry of the queue that it does not have has
+    /// become due since it was built. Everybody sees that, and builds anew.
+    async fn drop_overdue(&mut self, progress: &Progress, time: u64) -> Result<(), SettleError> {
+        let number = progress.committed + 1;
+        let Some(sealed) = self.journal.sealed(number)? else {
+            return Ok(());
+        };
+        if sealed.entries().len() as u64 >= self.constants.queue_cap || sealed.queue_end >= progress.queue_length {
+            return Ok(());
+        }
+        let queued = self.contract().queued_at(sealed.queue_end).await?;
+        if queued.is_some_and(|queued| queued + self.constants.queue_window < time) {
+            let mut sequencer = self.sequencer.lock().await;
+            sequencer.take_back_from(number, "an entry of L1's queue is due that it does not have")?;
+        }
+        Ok(())
+    }
+
     // COMMITS
     // ============================================================================================================
 
@@ -487,9 +508,9 @@ impl Settler {
         let parent = self.contract().batch(number - 1).await?;
         let unverified = self.sequencer.lock().await.unverified();
         if unverified.is_some() && !self.duties.alone {
-            // As for sealing: L1's places last until the proof has to be there.
+            // As for building: L1's places last until the proof has to be there.
             let clock = *lock(&self.turns).clock();
-            if clock.slot_at(parent.committed_at) == slot {
+            if clock.slot_at(parent.committed_at) == slot && sealed.slot != slot {
                 return Ok(false);
             }
         }

@@ -46,10 +46,16 @@ impl Sequencer {
     /// # Errors
     /// When the journal fails.
     pub fn give_up(&mut self, number: u64) -> Result<(), SequencerError> {
-        self.take_back_to(
-            number.saturating_sub(1),
-            "L1 has lost it, and its signatures are not here",
-        )?;
+        self.take_back_from(number, "L1 has lost it, and its signatures are not here")
+    }
+
+    /// Takes back batch `number` and what is built on it, for a reason that is logged. Transactions whose signatures are here are tried
+    /// again.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn take_back_from(&mut self, number: u64, why: &str) -> Result<(), SequencerError> {
+        self.take_back_to(number.saturating_sub(1), why)?;
         self.retry();
         Ok(())
     }
@@ -82,6 +88,9 @@ impl Sequencer {
             };
             let state = self.journal.rewind(&self.state, self.last, self.last - 1)?;
             self.journal.unseal(&sealed)?;
+            // As the journal has it after a restart, too: they wait on this node again.
+            self.own
+                .extend(sealed.transactions().iter().map(|signed| self.journal.id(signed)));
             self.tell(&sealed, Standing::TakenBack);
             self.state = state;
             self.last -= 1;

@@ -27,6 +27,9 @@ const AT_ONCE: usize = 64;
 /// Time between two questions for signatures that nobody had the last time.
 const SEEK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long after its start a node waits for a first peer before it does without.
+const ALONE: Duration = Duration::from_secs(15);
+
 /// Where the chain stands beside L1's.
 pub(super) enum Standing {
     /// It has what L1 has.
@@ -87,11 +90,15 @@ pub(super) struct Seek {
     /// When nobody had what was asked for.
     missed: Option<Instant>,
     patience: Patience,
+    network: Option<Handle>,
+    begun: Instant,
 }
 
 impl Seek {
     pub(super) fn new(rollup: RollupId, network: Option<Handle>) -> Self {
         Self {
+            network: network.clone(),
+            begun: Instant::now(),
             fetch: Arc::new(tokio::sync::Mutex::new(Fetch::new(rollup, network))),
             asking: None,
             asked: 0,
@@ -116,6 +123,12 @@ impl Seek {
         }
         let behind = unsigned.iter().find(|number| **number > self.asked);
         behind.or(unsigned.first()).copied()
+    }
+
+    /// Whether there are peers, or none have come for long.
+    async fn has_somebody_to_ask(&self) -> bool {
+        let Some(network) = &self.network else { return true };
+        self.begun.elapsed() >= ALONE || network.peers().await.is_ok_and(|peers| !peers.is_empty())
     }
 
     fn ask(&mut self, anchor: Anchor) {
@@ -170,7 +183,7 @@ impl Settler {
             if has {
                 self.seek_signatures(progress.proven, last).await?;
                 // Nobody has waited yet after a restart, or when a proof was lost.
-                if !self.waited() {
+                if !self.waited().await {
                     return Ok(stalled(number, alone(number)));
                 }
             }
@@ -229,7 +242,7 @@ impl Settler {
             }
             if matches!(adopted, Adopted::Unsigned(_) | Adopted::Garbage(Garbage::Form)) {
                 let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-                if self.waited() {
+                if self.waited().await {
                     let first = unsigned.map_or(number, |before| before.min(number));
                     warn!(batch = number, "taken over without its signatures: L1's order counts");
                     // Before anybody can ask what stands in it.
@@ -277,10 +290,10 @@ impl Settler {
         Ok(Standing::Level)
     }
 
-    /// Signatures are missing; whether they were waited for long enough.
-    fn waited(&mut self) -> bool {
+    /// Signatures are missing; whether they were waited for long enough. A node that has just started has to find somebody to ask first.
+    async fn waited(&mut self) -> bool {
         let slot = Duration::from_secs(lock(&self.turns).clock().slot);
-        self.seek.patience.is_over(Instant::now(), slot)
+        self.seek.patience.is_over(Instant::now(), slot) && self.seek.has_somebody_to_ask().await
     }
 
     /// What tells a batch of L1's from all others, where the chain has the one before.

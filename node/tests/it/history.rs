@@ -126,6 +126,20 @@ impl<'a> History<'a> {
         self.at_pace().await;
     }
 
+    /// Seals a transfer without committing it; the batch.
+    pub(crate) async fn seal_alone(&mut self) -> u64 {
+        self.transfer().await;
+        let sealed = self.sequencer.lock().await.tick().unwrap();
+        sealed.unwrap()
+    }
+
+    /// Follows L1 and builds until a batch is committed.
+    pub(crate) async fn go_on(&mut self) {
+        while !self.settler.follow().await.unwrap().0 {
+            self.sequencer.lock().await.tick().unwrap();
+        }
+    }
+
     /// Follows L1 until it has batch `number`, too.
     pub(crate) async fn catch_up(&mut self, number: u64) {
         while self.sequencer.lock().await.last() < number {

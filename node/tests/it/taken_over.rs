@@ -301,6 +301,30 @@ fn what_a_batch_that_nobody_vouches_for_does_costs_no_accepted_transaction() {
     assert_eq!(ours.sequencer.unproven_to(1, 2).unwrap(), 3);
 }
 
+/// As with what waited in the pool.
+#[test]
+fn what_was_in_a_batch_in_its_place_is_not_refused_either() {
+    let mut ours = Node::leader(1);
+    let blocks = ours.build(5);
+    let mut thief = Node::leader(2);
+    thief.take(&blocks);
+    ours.sequencer.close_before(6).unwrap();
+    thief.sequencer.close_before(6).unwrap();
+    let accepted = ours.submit(pay(1, 0, 2, 10));
+    ours.build(6);
+    ours.sequencer.close_before(7).unwrap();
+    assert!(matches!(ours.place(&accepted), Some(Place::Sealed { batch: 2, .. })));
+    thief.submit(pay(1, 0, 3, 999));
+    thief.build(6);
+    thief.sequencer.close_before(7).unwrap();
+    let commit = thief.commit(2);
+    let adopted = ours.sequencer.adopt(&commit, Vec::new(), Grounds::Patience).unwrap();
+    assert_eq!(adopted, Adopted::Done);
+    assert_eq!(waits_for(&ours, &accepted), Cause::NonceUsed);
+    ours.sequencer.give_up(2).unwrap();
+    assert_eq!(ours.place(&accepted), Some(Place::Pending));
+}
+
 #[test]
 fn once_it_is_proven_what_it_has_done_counts() {
     let (mut ours, accepted, ..) = robbed();
@@ -329,6 +353,10 @@ fn signatures_that_come_late_make_it_whole_in_its_place() {
         assert_eq!(ours.sequencer.unsigned(1).unwrap(), Some(2));
     }
     assert!(!ours.sequencer.add_signatures(9, taken.clone()).unwrap());
+    // What is shown counts before what was heard.
+    let _ = ours
+        .sequencer
+        .hear(taken[0].transaction.sign(&ROLLUP.word(), &key(2), OWNER));
     assert!(ours.sequencer.add_signatures(2, taken.clone()).unwrap());
     assert!(ours.sequencer.add_signatures(2, Vec::new()).unwrap());
     ours.sequencer.reached(2, 1).unwrap();
@@ -375,17 +403,17 @@ fn behind_it_there_is_one_batch_a_slot() {
     let (mut ours, ..) = robbed_of(Node::hasty_leader(1));
     let pay_in = |ours: &mut Node, slot, nonce| {
         ours.submit(pay(5, nonce, 2, 3));
-        ours.build(slot);
-        ours.sequencer.last()
+        (ours.build(slot).len(), ours.sequencer.last())
     };
-    assert_eq!(pay_in(&mut ours, 7, 0), 2);
-    assert_eq!(pay_in(&mut ours, 7, 1), 2);
-    assert_eq!(ours.sequencer.open_blocks(), 2);
-    assert_eq!(pay_in(&mut ours, 8, 2), 3);
-    // Once it is proven they are as old as ever.
+    // In its slot, so that the leader commits in it, too.
+    assert_eq!(pay_in(&mut ours, 7, 0), (1, 3));
+    assert_eq!(pay_in(&mut ours, 7, 1), (0, 3));
+    assert_eq!(pay_in(&mut ours, 8, 2), (1, 4));
+    assert_eq!(pay_in(&mut ours, 8, 3), (0, 4));
+    // Once it is proven there are as many as ever.
     ours.sequencer.reached(2, 2).unwrap();
-    assert_eq!(pay_in(&mut ours, 8, 3), 4);
-    assert_eq!(pay_in(&mut ours, 8, 4), 5);
+    assert_eq!(pay_in(&mut ours, 8, 4), (1, 5));
+    assert_eq!(pay_in(&mut ours, 8, 5), (1, 6));
 }
 
 /// However somebody times batches and proofs, there is half a slot of waiting, and another when there was nothing to wait for in between.

@@ -10,7 +10,7 @@ use starling_node::light::{self, LightError};
 use starling_node::rpc::{ApiClient, Stage};
 use starling_p2p::request::StateAt;
 
-use crate::cluster::{Cluster, Node};
+use crate::cluster::{Cluster, DEPOSIT, Node};
 use crate::history::History;
 use crate::l1::tell;
 use crate::sync::{PROVES_NOTHING, agree};
@@ -242,4 +242,28 @@ async fn signatures_that_come_late_are_found_and_anyone_proves() {
     for name in ["honest-1", "full"] {
         assert!(cluster.log(name).contains("its signatures are here batch=2"), "{name}");
     }
+}
+
+/// Whatever held the chain while an entry became due: nobody may commit what was sealed before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_lacks_an_entry_which_has_become_due_is_built_anew() {
+    let cluster = Cluster::new(1, &Parameters::patient()).await;
+    let mut operator = History::begin(&cluster, "operator").await;
+    let sealed = operator.seal_alone().await;
+    let contract = cluster.contract();
+    let constants = contract.constants().await.unwrap();
+    let before = contract.batch(sealed - 1).await.unwrap().queue_end;
+    contract
+        .deposit(&cluster.address(1), DEPOSIT, constants.queue_fee)
+        .await
+        .unwrap();
+    let later = constants.queue_window + 10;
+    tell(&cluster.chain, "evm_increaseTime", json!([later])).await;
+    tell(&cluster.chain, "evm_mine", json!([])).await;
+    operator.go_on().await;
+    let progress = operator.progress().await;
+    assert_eq!(progress.committed, sealed);
+    assert_eq!(contract.batch(sealed).await.unwrap().queue_end, before + 1);
+    operator.prove().await;
+    assert_eq!(operator.progress().await.proven, sealed);
 }

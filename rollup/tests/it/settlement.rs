@@ -299,10 +299,10 @@ fn money_goes_in_moves_and_comes_out() {
     let nothing = Some(selector("Rollup__NothingToPay()"));
     assert_eq!(world.claim(1, &batches[0], 0).error(), nothing);
     assert_eq!(world.claim(1, &batches[0], 3).error(), nothing);
-    // Bonds and fees are whose proof it was.
+    // The first bond and all fees are whose proof it was, the other bond is its committer's.
     let payee = Argument::Word(self::account(Account::from(PAYEE.0)));
     world.send("collect(address)", &[payee]).result.expect("collects");
-    assert_eq!(world.balance(PAYEE), 4 * FEE + 2 * BOND);
+    assert_eq!(world.balance(PAYEE), 4 * FEE + BOND);
 
     // The proven state is the one that the operator has.
     assert!(world.is_proven(0, 410) && !world.is_proven(0, 411));
