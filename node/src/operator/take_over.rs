@@ -175,12 +175,7 @@ impl Settler {
         }
         if let Some(number) = unsigned.first().copied().filter(|number| *number <= last) {
             let on_l1 = self.contract().batch(number).await?;
-            let has = self
-                .sequencer
-                .lock()
-                .await
-                .has_commit(number, &on_l1.digest, &on_l1.head)?;
-            if has {
+            if self.has(number, &on_l1).await? {
                 self.seek_signatures(progress.proven, last).await?;
                 // Nobody has waited yet after a restart, or when a proof was lost.
                 if !self.waited().await {
@@ -195,8 +190,7 @@ impl Settler {
             let number = first - 1;
             if number <= own + 1 {
                 let on_l1 = self.contract().batch(number).await?;
-                let mut sequencer = self.sequencer.lock().await;
-                if sequencer.has_commit(number, &on_l1.digest, &on_l1.head)? {
+                if self.has(number, &on_l1).await? {
                     break;
                 }
             }
@@ -208,12 +202,7 @@ impl Settler {
             let missing = || L1Error::History(format!("batch {number} is not among the rollup's events"));
             let transaction = transaction.ok_or_else(missing)?;
             let on_l1 = self.contract().batch(number).await?;
-            let has = self
-                .sequencer
-                .lock()
-                .await
-                .has_commit(number, &on_l1.digest, &on_l1.head)?;
-            if has {
+            if self.has(number, &on_l1).await? {
                 // Its blocks have come meanwhile.
                 continue;
             }
@@ -294,6 +283,12 @@ impl Settler {
     async fn waited(&mut self) -> bool {
         let slot = Duration::from_secs(lock(&self.turns).clock().slot);
         self.seek.patience.is_over(Instant::now(), slot) && self.seek.has_somebody_to_ask().await
+    }
+
+    /// Whether the chain has this batch of L1's.
+    async fn has(&self, number: u64, on_l1: &BatchInfo) -> Result<bool, SettleError> {
+        let mut sequencer = self.sequencer.lock().await;
+        Ok(sequencer.has_commit(number, &on_l1.digest, &on_l1.head)?)
     }
 
     /// What tells a batch of L1's from all others, where the chain has the one before.
