@@ -331,9 +331,9 @@ fn money_goes_in_moves_and_comes_out() {
         assert_eq!(world.balance(owner), before + u128::from(balance) * GWEI);
         assert_eq!(world.account(escape, index, &first, balance).error(), already);
     }
-    // What is left is what was never consumed, and a bond.
+    // What is left is what was never consumed, and the bonds that nobody has collected: the committer's, and the last proof's.
     let rollup = L1Address(world.rollup.address.into_array());
-    assert_eq!(world.balance(rollup), 5 * GWEI + FEE + BOND);
+    assert_eq!(world.balance(rollup), 5 * GWEI + FEE + 2 * BOND);
 }
 
 fn transfer_to(to: u32, address: Address) -> Operation {
