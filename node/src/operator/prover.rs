@@ -124,16 +124,12 @@ impl Prover {
             return Ok(false);
         }
         let first = progress.proven + 1;
-        if self.eligible(progress).await?.is_none() {
+        let Some(last) = self.eligible(progress).await? else {
             return self.prove_ahead(progress).await;
-        }
+        };
         // Held until the proof is settled: until then the machine's other provers would make the same one again. What is proven
         // already waits for nobody.
-        let kept = self
-            .eligible(progress)
-            .await?
-            .map(|last| self.stored_proof(first, last));
-        let _held = match kept.transpose()?.flatten() {
+        let _held = match self.stored_proof(first, last)? {
             Some(_) => None,
             None => self.hold_lock().await?,
         };
