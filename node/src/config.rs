@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use starling_rollup::address::{Address, L1Address};
 
+use crate::answers::proof::Point;
+use crate::light::{self, Checkpoint};
 use crate::mempool::Limits;
 use crate::store::Backend;
 
@@ -21,13 +23,15 @@ pub enum NodeRole {
     Prover,
     /// Executes everything, serves users and peers, sends nothing to L1.
     Full,
+    /// Keeps no state: asks peers, and checks their answers.
+    Light,
 }
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What the node does: `operator`, `prover` or `full`.
+    /// What the node does: `operator`, `prover`, `full` or `light`.
     #[serde(default)]
     pub role: NodeRole,
     /// Where the node keeps what it must not forget. Relative to the file's folder.
@@ -54,6 +58,9 @@ pub struct Config {
     /// Proofs.
     #[serde(default)]
     pub prover: ProverConfig,
+    /// What a light node believes.
+    #[serde(default)]
+    pub light: LightConfig,
     /// The network; without this table the node has none.
     pub p2p: Option<starling_p2p::Config>,
     /// File of the node's key on the network, which is made if there is none. Relative to the file's folder.
@@ -125,6 +132,19 @@ pub struct ProverConfig {
     pub lock: PathBuf,
     /// Seconds for which an operator leaves others' batches to other provers, once their committers' own time is over.
     pub patience_s: u64,
+}
+
+/// `[light]`: what a light node believes. Other roles do not read it, and a light node reads of the other tables only `l1.url`,
+/// `l1.chain_id`, `l1.poll_ms`, `rollup.address`, `rpc.listen`, and of `p2p` whom it starts from, allows and blocks.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LightConfig {
+    /// Further HTTP endpoints of Ethereum, of other providers than that of `l1.url`: all of them must agree.
+    pub endpoints: Vec<String>,
+    /// Whether every proof is fetched and verified, instead of taking L1's word for the proven root.
+    pub verify_proofs: bool,
+    /// Where verifying starts, as `BATCH:ROOT:DIGEST`; at the genesis if empty.
+    pub checkpoint: String,
 }
 
 impl Default for ProverConfig {
@@ -252,6 +272,8 @@ pub struct Checked {
     pub rollup: L1Address,
     /// `sequencer.fee_address`; an operator has one.
     pub fee_address: Option<Address>,
+    /// With what a light node is started; `None` in the other roles.
+    pub light: Option<light::Settings>,
 }
 
 impl Config {
@@ -280,7 +302,7 @@ impl Config {
             config.prover.lock = folder.join(&config.prover.lock);
         }
         let has_key = config.l1.key != PathBuf::new();
-        if config.role != NodeRole::Full && !has_key {
+        if matches!(config.role, NodeRole::Operator | NodeRole::Prover) && !has_key {
             return Err(field("l1.key", "an operator and a prover need one".to_owned()));
         }
         if has_key {
@@ -291,6 +313,7 @@ impl Config {
                 NodeRole::Operator => starling_p2p::status::Role::Operator,
                 NodeRole::Prover => starling_p2p::status::Role::Prover,
                 NodeRole::Full => starling_p2p::status::Role::Full,
+                NodeRole::Light => starling_p2p::status::Role::Light,
             };
             p2p.check().map_err(|error| field("p2p", error.to_string()))?;
         }
@@ -298,7 +321,7 @@ impl Config {
         let rollup = rollup
             .map_err(|error: starling_rollup::address::AddressError| field("rollup.address", error.to_string()))?;
         let fee_address = match (config.role, config.sequencer.fee_address.as_str()) {
-            (NodeRole::Prover | NodeRole::Full, "") => None,
+            (NodeRole::Prover | NodeRole::Full | NodeRole::Light, "") => None,
             (_, text) => Some(text.parse().map_err(|error: starling_rollup::address::AddressError| {
                 field("sequencer.fee_address", error.to_string())
             })?),
@@ -331,11 +354,51 @@ impl Config {
             let reason = format!("must be {MAX_BACKLOG} at most: it is kept in memory");
             return Err(field("rpc.backlog", reason));
         }
+        let light = match config.role {
+            NodeRole::Light => Some(
+                config
+                    .light_settings(rollup)
+                    .map_err(|(name, reason)| field(name, reason))?,
+            ),
+            NodeRole::Operator | NodeRole::Prover | NodeRole::Full => None,
+        };
         Ok(Checked {
             config,
             rollup,
             fee_address,
+            light,
         })
+    }
+
+    /// What the file says to a light node; the error is a field and what is wrong with it.
+    fn light_settings(&self, rollup: L1Address) -> Result<light::Settings, (&'static str, String)> {
+        let p2p = self.p2p.as_ref().filter(|p2p| !p2p.bootstrap.is_empty());
+        let p2p = p2p.ok_or_else(|| {
+            let reason = "a light node asks peers: name at least one, better several".to_owned();
+            ("p2p.bootstrap", reason)
+        })?;
+        let mut endpoints = vec![self.l1.url.clone()];
+        endpoints.extend(self.light.endpoints.iter().cloned());
+        let mut settings = light::Settings::new(endpoints, rollup, p2p.bootstrap.clone());
+        settings.chain_id = Some(self.l1.chain_id);
+        settings.poll = Duration::from_millis(self.l1.poll_ms);
+        settings.network.allow.clone_from(&p2p.allow);
+        settings.network.block.clone_from(&p2p.block);
+        settings.verify = match (self.light.verify_proofs, self.light.checkpoint.as_str()) {
+            (true, "") => Some(Point::genesis()),
+            (true, text) => {
+                let checkpoint: Checkpoint = text
+                    .parse()
+                    .map_err(|error: light::CheckpointError| ("light.checkpoint", error.to_string()))?;
+                Some(checkpoint.0)
+            }
+            (false, "") => None,
+            (false, _) => {
+                let reason = "nothing is verified from there unless `light.verify_proofs` is true".to_owned();
+                return Err(("light.checkpoint", reason));
+            }
+        };
+        Ok(settings)
     }
 
     /// How long the sequencer waits.

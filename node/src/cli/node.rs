@@ -8,8 +8,8 @@ use starling_rollup::address::L1Address;
 use starling_rollup::keyfile::KeyFile;
 use starling_rollup::transaction::RollupId;
 
-use super::CliError;
 use super::user::{Password, l1_client, print, rejected, runtime, unusable};
+use super::{CliError, light};
 use crate::cli::out::say;
 use crate::config::{Config, NodeRole};
 use crate::l1::{L1, hex};
@@ -30,7 +30,7 @@ const REBUILD_EXAMPLES: &str = "Examples:
 pub(crate) enum NodeCommand {
     /// Write a configuration file to start from.
     Init(InitArgs),
-    /// Run a node in the role that its configuration names: operator, prover or full.
+    /// Run a node in the role that its configuration names: operator, prover, full or light.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Rebuild the state from L1 alone and compare it with every proven root.
@@ -106,8 +106,11 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
 fn run_node(args: &RunArgs) -> Result<(), CliError> {
     let checked = Config::read(&args.config).map_err(unusable)?;
     logging::start(args.log);
+    if let Some(settings) = checked.light {
+        return light::run_until_interrupted(settings, checked.config.rpc.listen, false);
+    }
     let password = match checked.config.role {
-        NodeRole::Full => None,
+        NodeRole::Full | NodeRole::Light => None,
         NodeRole::Operator | NodeRole::Prover => {
             let password = args.password.read()?;
             // Opened once here, so that a wrong password is told before anything starts.

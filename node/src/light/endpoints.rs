@@ -192,12 +192,16 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Connects to every endpoint; all of them must answer once, and mean the same rollup.
-    pub(super) async fn connect(urls: &[String], contract: L1Address) -> Result<(Self, Ground), LightError> {
+    /// Connects to every endpoint; all of them must answer once, be on the wanted chain, and mean the same rollup.
+    pub(super) async fn connect(
+        urls: &[String],
+        chain_id: Option<u64>,
+        contract: L1Address,
+    ) -> Result<(Self, Ground), LightError> {
         let mut clients: Vec<Arc<dyn L1>> = Vec::new();
         let mut ground: Option<(Ground, L1Address)> = None;
         for url in urls {
-            let l1 = EthersL1::connect(url, None, None, Settings::default()).await?;
+            let l1 = EthersL1::connect(url, chain_id, None, Settings::default()).await?;
             let chain_id = l1.chain_id().await?;
             let constants = Rollup::new(&l1, contract).constants().await?;
             let rollup = RollupId { chain_id, contract };

@@ -85,7 +85,7 @@ pub enum LightError {
     #[error(transparent)]
     Network(#[from] StartError),
     /// Nothing can listen.
-    #[error("nothing can listen at {at}: {source}; change --listen")]
+    #[error("nothing can listen at {at}: {source}; change --listen, or `rpc.listen` in the file")]
     Listen {
         /// The address.
         at: std::net::SocketAddr,
@@ -102,7 +102,9 @@ pub enum LightError {
     #[error("L1 is contradicted, and nothing is answered until it is not: {0}")]
     Contradiction(Contradiction),
     /// No peer gave an answer that holds.
-    #[error("no peer gave an answer that holds, {asked} were asked: {last}; name more with --peer")]
+    #[error(
+        "no peer gave an answer that holds, {asked} were asked: {last}; name more with --peer, or in `p2p.bootstrap`"
+    )]
     NoPeer {
         /// Answers that were asked for.
         asked: usize,

@@ -66,6 +66,8 @@ pub struct Settings {
     pub l1: Vec<String>,
     /// The rollup contract.
     pub rollup: L1Address,
+    /// The chain that the endpoints must be on; any, as long as it is one, if `None`.
+    pub chain_id: Option<u64>,
     /// Where proofs are verified from; `None` if L1's word on the proven root is taken.
     pub verify: Option<Point>,
     /// Between two looks at L1. Longer: answers are of older proofs.
@@ -98,6 +100,7 @@ impl Settings {
         Self {
             l1,
             rollup,
+            chain_id: None,
             verify: None,
             poll: Duration::from_secs(1),
             patience: Duration::from_secs(15),
@@ -240,12 +243,13 @@ impl Light {
         let Settings {
             l1,
             rollup,
+            chain_id,
             verify,
             poll,
             patience,
             network,
         } = settings;
-        let (endpoints, ground) = Endpoints::connect(&l1, rollup).await?;
+        let (endpoints, ground) = Endpoints::connect(&l1, chain_id, rollup).await?;
         let chain = verify.map(|base| Chain::new(&ground, base)).transpose()?;
         let genesis = Genesis {
             rollup: ground.rollup,

@@ -98,8 +98,8 @@ struct Connected {
     outgoing: mpsc::Receiver<Outgoing>,
 }
 
-/// Runs a node until it is interrupted, or until something happens that only a person can mend. `ready` is told where it can be
-/// reached.
+/// Runs an operator, a prover or a full node until it is interrupted, or until something happens that only a person can mend;
+/// a light node is run by [crate::light::run]. `ready` is told where it can be reached.
 ///
 /// # Errors
 /// What a person must mend.
@@ -196,7 +196,7 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
     let handle = network.as_ref().map(|network| network.handle.clone());
     let duties = Duties {
         alone: false,
-        keeps_order: config.role != NodeRole::Full,
+        keeps_order: matches!(config.role, NodeRole::Operator | NodeRole::Prover),
         backlog: config.sequencer.backlog,
         network: handle.clone(),
         signer,
@@ -205,12 +205,12 @@ pub async fn run(checked: Checked, password: Option<&str>, ready: impl FnOnce(&R
         enabled: match config.role {
             NodeRole::Operator => config.prover.enabled,
             NodeRole::Prover => true,
-            NodeRole::Full => false,
+            NodeRole::Full | NodeRole::Light => false,
         },
         lock: (config.prover.lock != PathBuf::new()).then(|| config.prover.lock.clone()),
         patience: match config.role {
             NodeRole::Operator => config.prover.patience_s,
-            NodeRole::Prover | NodeRole::Full => 0,
+            NodeRole::Prover | NodeRole::Full | NodeRole::Light => 0,
         },
     };
     let settling = settle(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use starling_node::answers::proof::Point;
 use starling_node::config::{Checked, Config, ConfigError};
 use starling_node::store::Backend;
 
@@ -81,6 +82,54 @@ fn the_template_has_every_field() {
         for field in value.as_table().into_iter().flat_map(|table| table.keys()) {
             assert!(known.get(field).is_some(), "{section}.{field} is not in the template");
         }
+    }
+}
+
+/// The template with another role, and what a light node asks.
+fn light() -> String {
+    let peer = "/ip4/127.0.0.1/tcp/9645/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+    filled()
+        .replace("role = \"operator\"", "role = \"light\"")
+        .replace("bootstrap = []", &format!("bootstrap = [\"{peer}\"]"))
+}
+
+#[test]
+fn a_light_node_is_started_with_what_the_file_says() {
+    assert!(read(&filled()).unwrap().light.is_none());
+    let settings = read(&light()).unwrap().light.unwrap();
+    assert_eq!(
+        (settings.l1.len(), settings.chain_id, settings.verify),
+        (1, Some(1), None)
+    );
+    assert_eq!((settings.network.bootstrap.len(), settings.poll.as_secs()), (1, 1));
+    assert!(settings.network.listen.is_empty(), "it is not dialled");
+    let changed = |from: &str, to: &str| {
+        assert!(light().contains(from), "{from}");
+        read(&light().replacen(from, to, 1))
+    };
+    let two = changed("endpoints = []", "endpoints = [\"http://127.0.0.1:8546\"]").unwrap();
+    assert_eq!(
+        two.light.unwrap().l1,
+        ["http://127.0.0.1:8545", "http://127.0.0.1:8546"]
+    );
+    let proofs = changed("verify_proofs = false", "verify_proofs = true").unwrap();
+    assert_eq!(proofs.light.unwrap().verify, Some(Point::genesis()));
+    let digest = format!("0x{}", "01".repeat(32));
+    let from = format!("verify_proofs = true\ncheckpoint = \"7:{digest}:{digest}\"");
+    let both = "verify_proofs = false\n# Where verifying starts, as \"BATCH:ROOT:DIGEST\" of a batch that a proof ended with; at the \
+                genesis if empty.\ncheckpoint = \"\"";
+    let later = changed(both, &from).unwrap().light.unwrap().verify.unwrap();
+    assert_eq!(later.batch, 7);
+    let cases = [
+        (both, "verify_proofs = true\ncheckpoint = \"7\"", "light.checkpoint"),
+        ("checkpoint = \"\"", "checkpoint = \"7\"", "light.verify_proofs"),
+        ("bootstrap = [", "external = [", "p2p.bootstrap"),
+    ];
+    for (from, to, field) in cases {
+        let text = light().replace("external = []\n", "");
+        assert!(text.contains(from), "{from}");
+        let error = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(field), "{field} is not in: {error}");
     }
 }
 
