@@ -305,10 +305,11 @@ abstract contract Validators is Schedule, Ledger {
         return units < v.waiting ? 0 : units - v.waiting;
     }
 
-    /// @notice Takes room for `units` from the epochs ahead.
+    /// @notice Takes room for `units` from the epochs ahead. None needs no room, and waits behind nobody.
     /// @return The first epoch in which there is room for the last of them.
     function _reserve(Churn storage churn, uint256 units) private returns (uint256) {
         uint256 epoch = currentEpoch() + AHEAD;
+        if (units == 0) return epoch;
         uint256 room = _tree.total(epoch) / CHURN_QUOTIENT;
         if (room < MIN_CHURN / UNIT) room = MIN_CHURN / UNIT;
         uint256 left = room;

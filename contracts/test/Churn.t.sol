@@ -77,6 +77,32 @@ contract ChurnTest is StakingFixture {
         assert(_validator(2).exit == 3);
     }
 
+    /// @notice However long the line of those that do count, and it makes that no longer.
+    function test_AStakeThatNeverCountedDoesNotWaitBehindExits() external {
+        _join(0, 6 * MIN_CHURN);
+        _join(1, STAKE);
+        _toEpoch(9);
+        staking.settle(_operator(0));
+        staking.settle(_operator(1));
+        // A quarter of the set may leave in an epoch: the whale needs four.
+        _exit(0);
+        uint256 end = _validator(0).exit;
+        assert(end > 12);
+        _join(2, 6 * MIN_CHURN);
+        _join(3, STAKE);
+        assert(_validator(3).waiting != 0);
+        vm.prank(_beneficiary(3));
+        staking.requestExit(_operator(3));
+        assert(_validator(3).exit == 12 && _validator(3).free == staking.slotStart(12 * SLOTS) + EXIT_DELAY);
+        assert(open.weight(3, 12) == 0 && open.weight(3, 30) == 0);
+        _exit(1);
+        assert(_validator(1).exit == end);
+        // An epoch later it is the same, with what was reserved still ahead.
+        _toEpoch(10);
+        _exit(2);
+        assert(_validator(2).exit == 13 && open.total(13) == 6 * ROOM + STAKE / UNIT);
+    }
+
     /// @notice Of a validator that counts in part, that part needs room, to the unit.
     function test_ATopUpThatWaitsTakesNoRoomOnItsWayOut() external {
         _join(0, STAKE);
@@ -132,7 +158,7 @@ contract ChurnTest is StakingFixture {
         _exit(i);
         if (exits < reach * ROOM) exits = reach * ROOM;
         exits += units;
-        assert(_validator(i).exit == (exits == reach * ROOM ? reach : (exits - 1) / ROOM));
+        assert(_validator(i).exit == (units == 0 ? reach : (exits - 1) / ROOM));
         return exits;
     }
 

@@ -13,6 +13,9 @@ import { RollupFixture } from "./RollupFixture.sol";
 
 /// @notice What the rollup is built with, its queue, its commits.
 contract RollupCommitTest is RollupFixture {
+    /// @notice What forge prints.
+    event log_named_uint(string key, uint256 value);
+
     function _refused(Rollup.Parameters memory p) private returns (bool) {
         return _refused(p, _stakingParameters());
     }
@@ -177,6 +180,23 @@ contract RollupCommitTest is RollupFixture {
         rollup.commit{ value: BOND }(head, 0, _blocks(none), none, 0);
         _commit(2, _slice(entries, 3, 5));
         _commitNothing();
+    }
+
+    /// @notice The most that mainnet's parameters have a commit consume, and as much as nodes prove at once: both fit into one
+    /// transaction (EIP-7825).
+    function test_AsManyEntriesAsNodesProveFitATransaction() external {
+        bytes memory data = _data(512, _fillQueue(512));
+        bytes memory blocks = _blocks(data);
+        vm.deal(OPERATOR, BOND);
+        _asOperator();
+        uint256 before = gasleft();
+        rollup.commit{ value: BOND }(head, 0, blocks, data, bytes32(uint256(5)));
+        uint256 execution = before - gasleft();
+        // Besides: 21,000, and at most 40 for a byte of calldata.
+        uint256 bytesSent = data.length + blocks.length + 260;
+        emit log_named_uint("execution", execution);
+        emit log_named_uint("calldata bytes", bytesSent);
+        assert(execution + 21_000 + 40 * bytesSent < 1 << 24);
     }
 
     function test_MoreThanTheCapMayBeConsumed() external {

@@ -368,8 +368,9 @@ impl Shared {
             self.accuse(evidence).await;
             return Verdict::Ignore;
         }
-        let recent = slot.is_some_and(|slot| header.slot + 2 >= slot && header.slot <= slot + 1);
-        if builder != Some(signer) || !recent {
+        let recent = slot.is_some_and(|slot| header.slot + 2 >= slot);
+        let begun = lock(&self.turns).has_begun(header.slot);
+        if builder != Some(signer) || !recent || !begun {
             return Verdict::Ignore;
         }
         match self.take_block(block).await {
@@ -450,17 +451,13 @@ impl Shared {
                 };
                 let signer = block.signer(&self.rollup).ok();
                 let slot = block.header().slot;
-                let (leads, validator) = {
+                let leads = {
                     let turns = lock(&self.turns);
-                    (
-                        turns.builder(slot) == signer && signer.is_some(),
-                        signer.is_some_and(|signer| turns.is_validator(&signer)),
-                    )
+                    signer.is_some() && turns.builder(slot) == signer && turns.has_begun(slot)
                 };
-                let past = lock(&self.turns).slot().is_some_and(|now| slot + 2 < now);
-                // The builders of slots long past are not kept: a validator's signature has to do, and L1 decides.
-                let trusted = leads || (past && validator);
-                if !trusted {
+                // Who built in slots long past is not known here, and any key that was a validator's once could sign for them: what
+                // they have built is L1's to say.
+                if !leads {
                     return;
                 }
                 match self.take_block(block).await {
@@ -505,11 +502,7 @@ impl Shared {
         let journal = self.journal.clone();
         let look = tokio::task::spawn_blocking(move || {
             let (_, after) = points(&journal, notice.first, notice.last).ok()??;
-            let known = journal
-                .proofs(notice.last)
-                .ok()?
-                .iter()
-                .any(|proof| proof.last == notice.last);
+            let known = journal.has_proof(notice.last).ok()?;
             (after.root == notice.root).then_some(known)
         });
         match look.await.ok().flatten() {

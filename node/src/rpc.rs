@@ -205,6 +205,9 @@ impl Server {
     }
 }
 
+/// Proofs of one answer.
+const PROOFS: usize = 100;
+
 /// Gas of a commit and of the transactions of one proof, measured (`specs/l1.md`); a fee quote shares it among a batch.
 const BATCH_GAS: u64 = 7_600_000;
 /// Gas that an operation's execution in a commit takes.
@@ -307,7 +310,7 @@ impl ApiServer for Server {
         let status = self.status.borrow().clone();
         let internal = |reason: JournalError| error(code::INTERNAL, reason);
         let mut found = Vec::new();
-        for proof in journal.proofs(from).map_err(internal)?.into_iter().take(100) {
+        for proof in journal.proofs(from, PROOFS).map_err(internal)? {
             let (first, last) = (proof.first, proof.last);
             let mut operations = 0;
             for number in first..=last {

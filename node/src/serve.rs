@@ -111,8 +111,7 @@ impl Served {
     }
 
     fn proof(&self, last: u64) -> Result<Option<Vec<u8>>, JournalError> {
-        let proofs = self.journal.proofs(last)?;
-        let Some(proof) = proofs.into_iter().find(|proof| proof.last == last) else {
+        let Some(proof) = self.journal.proof(last)? else {
             return Ok(None);
         };
         let Some((before, after)) = points(&self.journal, proof.first, last)? else {

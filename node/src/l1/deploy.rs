@@ -113,7 +113,7 @@ impl Parameters {
             queue_window: HOUR,
             freeze_window: 3 * DAY,
             freeze_limit: 14 * DAY,
-            queue_cap: 64,
+            queue_cap: 512,
             staking: StakingParameters {
                 slot: 96,
                 slots: 32,

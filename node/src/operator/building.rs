@@ -3,7 +3,7 @@
 //! A block's header is formed here for whoever builds and for whoever checks, so that both mean the same bytes. What is signed is on
 //! record and in the journal before anybody hears of it; what is not signed leaves the batch as it was.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use starling_rollup::batch::OpenBatch;
 use starling_rollup::block_header::{BlockEnd, BlockHeader};
@@ -16,10 +16,19 @@ use super::sequencer::{Cut, Making, Sequencer, SequencerError, now};
 use super::signing::Signer;
 use crate::block::{Block, Opening};
 
+/// How long nothing is built in the place of a block that waits for entries of L1's queue. Shorter: where L1 is seen a moment later than
+/// by the builder before, that one's last blocks are lost. Longer: so much of a slot is taken by whoever built before it and signs
+/// a block with entries that do not exist.
+const EXPECTED: Duration = Duration::from_secs(2);
+
 impl Sequencer {
-    /// After a restart the blocks of the open batch wait for the first look at L1: until then nothing is built over them.
-    pub(super) fn held_own_blocks_are_back(&self) -> bool {
-        !self.held.iter().any(|block| block.header().parent == self.tip())
+    /// Whether a block that waits here may be the end of the chain in a moment: nothing is built in its place until then. After a
+    /// restart those are the blocks of the open batch, whose entries are L1's to say.
+    pub(super) fn expects_a_block(&self) -> bool {
+        let tip = self.tip();
+        self.held
+            .iter()
+            .any(|held| held.block.header().parent == tip && held.since.is_none_or(|since| since.elapsed() < EXPECTED))
     }
 
     /// Operations of the open batch, entries included.

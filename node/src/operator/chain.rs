@@ -5,6 +5,7 @@
 //! build on neither. Of two signed blocks behind one parent the first stays, until L1 decides.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use starling_rollup::batch::{Batch, OpenBatch};
 use starling_rollup::block_header::{self, BlockEnd, BlocksError, SignedHeader};
@@ -19,7 +20,8 @@ use starling_vm::field::Word;
 use tracing::{info, warn};
 
 use super::journal::{Body, JournalError, Sealed, undo_of};
-use super::sequencer::{Sequencer, SequencerError, now};
+use super::proving::MAX_OPERATIONS;
+use super::sequencer::{Held, Sequencer, SequencerError, now};
 use crate::block::Block;
 
 /// Blocks that wait until the chain comes to them.
@@ -42,7 +44,7 @@ pub enum Received {
     Elsewhere,
     /// It takes entries of the queue that this node has not seen yet: it waits for them.
     Early,
-    /// It continues a batch that is closed here: it came after its slot.
+    /// It continues a batch that is closed here, or is of an earlier slot than what it follows: it came after its slot.
     Late,
 }
 
@@ -133,13 +135,37 @@ pub enum Garbage {
     /// Its blocks do not cut its words.
     #[error(transparent)]
     Blocks(#[from] BlocksError),
-    /// It says in more words than needed what it says: the kernel takes that, and no node proves it. It is waited for like one whose
-    /// signatures are not here, and then taken over word for word.
+    /// It says in more words than needed what it says: the kernel takes that, and no node proves it.
     #[error("a transfer in it has a longer form than it needs, which nodes do not prove")]
     Form,
+    /// It has more operations than a prover's memory is for, and no node proves it.
+    #[error("it has {found} operations, and nodes prove {limit} at once")]
+    Size {
+        /// Its operations, entries included.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
     /// Its claim is not the digest of its words, or it is not what L1 says it is.
     #[error("its {0} is not what L1 has for it")]
     Differs(&'static str),
+}
+
+impl Garbage {
+    /// What keeps nodes from proving a batch that can be executed. It is waited for like one whose signatures are not here, and then taken
+    /// over as L1 has it.
+    fn that_may_be_proven(data: &BatchData) -> Option<Self> {
+        let (found, limit) = (data.entries.len() + data.records.len(), MAX_OPERATIONS);
+        if found > limit {
+            return Some(Self::Size { found, limit });
+        }
+        (!data.records.iter().all(Record::is_shortest)).then_some(Self::Form)
+    }
+
+    /// Whether its committer may prove the batch, though no node does.
+    pub fn may_be_proven(&self) -> bool {
+        matches!(self, Self::Form | Self::Size { .. })
+    }
 }
 
 /// On what grounds a batch on L1 that can be executed takes the place of ours.
@@ -235,7 +261,7 @@ impl Sequencer {
         let Body::Public { data, ids, known } = &sealed.body else {
             return Ok(true);
         };
-        if !data.records.iter().all(Record::is_shortest) {
+        if Garbage::that_may_be_proven(data).is_some() {
             return Ok(false);
         }
         // Batches behind it have none of its transactions.
@@ -307,7 +333,7 @@ impl Sequencer {
         let hash = block.header().hash();
         hash == self.head
             || self.cuts.iter().any(|cut| cut.header.hash() == hash)
-            || self.held.iter().any(|held| held.header().hash() == hash)
+            || self.held.iter().any(|held| held.block.header().hash() == hash)
     }
 
     /// A transaction that waits here with exactly this signature, so that it need not be verified again.
@@ -328,21 +354,22 @@ impl Sequencer {
         let received = self.try_block(block)?;
         match received {
             Received::Applied => self.apply_held()?,
-            Received::Elsewhere | Received::Early => self.hold(block),
+            Received::Elsewhere | Received::Early => self.hold(Held {
+                block: block.clone(),
+                since: Some(Instant::now()),
+            }),
             Received::Known | Received::Late => {}
         }
         Ok(received)
     }
 
-    fn hold(&mut self, block: &Block) {
-        let hash = block.header().hash();
-        if self.held.iter().any(|held| held.header().hash() == hash) {
-            return;
-        }
+    fn hold(&mut self, new: Held) {
+        let hash = new.block.header().hash();
         let oldest = self.turn.slot.saturating_sub(HELD_SLOTS);
-        self.held.retain(|held| held.header().slot >= oldest);
-        if self.held.len() < HELD {
-            self.held.push(block.clone());
+        self.held.retain(|held| held.block.header().slot >= oldest);
+        let known = self.held.iter().any(|held| held.block.header().hash() == hash);
+        if !known && new.block.header().slot >= oldest && self.held.len() < HELD {
+            self.held.push(new);
         }
     }
 
@@ -351,19 +378,22 @@ impl Sequencer {
     /// # Errors
     /// When the journal fails.
     pub fn apply_held(&mut self) -> Result<(), SequencerError> {
+        let mut early = Vec::new();
         loop {
             let tip = self.tip();
-            let Some(at) = self.held.iter().position(|held| held.header().parent == tip) else {
+            let next = |held: &Held| held.block.header().parent == tip && !early.contains(&held.block.header().hash());
+            let Some(at) = self.held.iter().position(next) else {
                 // What waited for an account may have it now.
                 self.retry();
                 return Ok(());
             };
-            let block = self.held.remove(at);
-            match self.try_block(&block) {
-                Ok(Received::Applied) => {}
+            let held = self.held.remove(at);
+            let block = &held.block;
+            match self.try_block(block) {
+                Ok(Received::Applied) => early.clear(),
                 Ok(Received::Early) => {
-                    self.hold(&block);
-                    return Ok(());
+                    early.push(block.header().hash());
+                    self.hold(held);
                 }
                 Ok(_) => {}
                 Err(ReceiveError::Sequencer(error)) => return Err(error),
@@ -405,6 +435,14 @@ impl Sequencer {
         {
             let (expected, found) = (first.header.slot, header.slot);
             return Err(BlockFault::Slot { expected, found }.into());
+        }
+        // Slots do not go back: only the builder of the same slot, or of a later one, ends a batch.
+        let before = match self.cuts.first() {
+            Some(first) => first.header.slot,
+            None => self.shape(self.last)?.slot,
+        };
+        if header.slot < before {
+            return Ok(Received::Late);
         }
         if closes {
             self.seal()?;
@@ -460,7 +498,7 @@ impl Sequencer {
                 .apply_verified(&self.state, signed)
                 .map_err(|refusal| BlockFault::Refused { number, refusal })?;
         }
-        let (found, limit) = (self.operations(), super::proving::MAX_OPERATIONS);
+        let (found, limit) = (self.operations(), MAX_OPERATIONS);
         if found > limit {
             return Err(BlockFault::TooLong { found, limit }.into());
         }
@@ -532,8 +570,11 @@ impl Sequencer {
             Ok(executed) => executed,
             Err(garbage) => return Ok(Adopted::Garbage(garbage)),
         };
-        if grounds == Grounds::Signatures && !data.records.iter().all(Record::is_shortest) {
-            return Ok(Adopted::Garbage(Garbage::Form));
+        let alone = Garbage::that_may_be_proven(&data);
+        if grounds == Grounds::Signatures
+            && let Some(garbage) = alone
+        {
+            return Ok(Adopted::Garbage(garbage));
         }
         let ids: Vec<TransactionId> = transactions
             .iter()
@@ -541,7 +582,8 @@ impl Sequencer {
             .collect();
         let known = self.signatures(number, &ids, given)?;
         let missing = ids.len() - known.len();
-        let batch = (missing == 0).then(|| complete(base, &data, &known)).flatten();
+        let provable = missing == 0 && alone.is_none();
+        let batch = provable.then(|| complete(base, &data, &known)).flatten();
         let body = match batch {
             Some(batch) => Body::Signed(batch),
             None if grounds != Grounds::Signatures => Body::Public {
@@ -656,7 +698,7 @@ impl Sequencer {
             }
         }
         let open = self.open.batch().transactions.iter();
-        let held = self.held.iter().flat_map(|block| &block.transactions);
+        let held = self.held.iter().flat_map(|held| &held.block.transactions);
         let more = open.chain(held).chain(&given);
         known.extend(more.map(|signed| (self.journal.id(signed), signed.clone())));
         let mut found = Vec::with_capacity(ids.len());

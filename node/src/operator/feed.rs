@@ -158,7 +158,7 @@ impl Sequencer {
         self.proven_ahead.retain(|number| *number > proven);
         if self.reached.is_none() && unverified.is_some() {
             // Proofs that were made or fetched before a restart.
-            for proof in self.journal.proofs(proven + 1)? {
+            for proof in self.journal.proofs(proven + 1, usize::MAX)? {
                 let sealed = self.journal.sealed(proof.last)?;
                 if proof.first > proven && sealed.is_some_and(|sealed| sealed.root == proof.root) {
                     self.note_proven_ahead(proof.first..=proof.last);

@@ -332,7 +332,7 @@ impl Fetch {
             return Err(missed.silence);
         }
         let idle = |peer: &PeerId| self.idle.get(peer).copied().unwrap_or(0);
-        peers.sort_by(|a, b| b.score.total_cmp(&a.score).then(idle(&a.peer).cmp(&idle(&b.peer))));
+        peers.sort_by(|a, b| idle(&a.peer).cmp(&idle(&b.peer)).then(b.score.total_cmp(&a.score)));
         let peers = peers.into_iter().take(ASKED).map(|info| info.peer).collect();
         let found = self.ask_each(&network, peers, anchor.number, judge).await;
         self.missed = None;
@@ -365,17 +365,17 @@ impl Fetch {
                     return Err(silence);
                 }
                 silence.asked += usize::from(round == 0);
+                // Before it has answered: whoever waits for it may have enough of that.
+                self.note_idle(peer);
                 match ask_one(network, peer, number, judge.clone()).await {
                     Asked::Had(found) => {
                         self.idle.remove(&peer);
                         return Ok((peer, found));
                     }
-                    Asked::Nothing => self.note_idle(peer),
-                    Asked::Wrong => {
-                        silence.wrong += 1;
-                        self.note_idle(peer);
-                    }
+                    Asked::Nothing => {}
+                    Asked::Wrong => silence.wrong += 1,
                     Asked::Later(retry) => {
+                        self.idle.entry(peer).and_modify(|times| *times -= 1);
                         pause = pause.min(retry);
                         peers.push(peer);
                     }

@@ -586,13 +586,25 @@ impl Journal {
         Ok(self.store.get(Table::Proofs, &number_key(last))?.is_some())
     }
 
-    /// The proofs that end at batch `number` or later, earliest first.
+    /// The proof that ends at this batch.
+    ///
+    /// # Errors
+    /// When the store fails or the record is damaged.
+    pub fn proof(&self, last: u64) -> Result<Option<StoredProof>, JournalError> {
+        let found = self.store.get(Table::Proofs, &number_key(last))?;
+        let read = |value: Vec<u8>| read_proof(last, &value).ok_or_else(|| damaged("a proof", "its length"));
+        found.map(read).transpose()
+    }
+
+    /// At most `count` proofs that end at batch `number` or later, earliest first. Each has more than 100 KB, and there are as many as
+    /// were ever made: whoever asks from far back asks for few.
     ///
     /// # Errors
     /// When the store fails or a record is damaged.
-    pub fn proofs(&self, number: u64) -> Result<Vec<StoredProof>, JournalError> {
+    pub fn proofs(&self, number: u64, count: usize) -> Result<Vec<StoredProof>, JournalError> {
         let mut scan = Scan::all(Table::Proofs);
         scan.after = number.checked_sub(1).map(|before| number_key(before).to_vec());
+        scan.limit = count;
         let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
             number_of(key)
                 .and_then(|last| read_proof(last, value))

@@ -297,7 +297,7 @@ async fn settle(checked: &Checked, rollup: RollupId, work: Work) -> Result<(), S
     settler.report_from(reports);
     let mut prover = settler.prover();
     prover.announce_in(work.outbox);
-    if let Some(connected) = work.network {
+    let listening = work.network.map(|connected| {
         tokio::spawn(network::run(network::Parts {
             handle: connected.handle,
             events: connected.events,
@@ -313,12 +313,22 @@ async fn settle(checked: &Checked, rollup: RollupId, work: Work) -> Result<(), S
             turns: settler.turns(),
             status: work.watched,
             evidence,
-        }));
-    }
+        }))
+    });
+    // Without it an operator would sign what nobody hears.
+    let deaf = async {
+        match listening {
+            Some(listening) => listening
+                .await
+                .map_or_else(|error| error.to_string(), |()| "it ended".to_owned()),
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         ended = settler.run(pause) => ended,
         ended = prover.run(pause) => ended,
         () = ticking => Ok(()),
+        reason = deaf => Err(SettleError::Deaf(reason)),
     }
 }
 

@@ -21,9 +21,9 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::journal::{Journal, StoredProof};
-use super::proving::Run;
+use super::proving::{ProvingError, Run};
 use super::sequencer::SharedSequencer;
-use super::settler::{SettleError, Spent, Status};
+use super::settler::{FULL, SettleError, Spent, Status};
 use super::turns::{SharedTurns, lock};
 use crate::gossip::ProofNotice;
 use crate::l1::rollup::{Constants, Progress, Rollup, Verifier};
@@ -33,6 +33,9 @@ use crate::network::{Outbox, Outgoing};
 
 /// How long L1's word on who committed a batch is relied on: a reorganisation may have another commit the same one.
 const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// How long a run that could not be proven is not tried again: each try may take minutes.
+const REST: Duration = Duration::from_secs(600);
 
 /// Which batches a prover proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub struct Prover {
     pub(super) ahead: Option<BTreeMap<u64, (u64, Word, u64)>>,
     /// Of batches on L1 the chain digest, who committed them and when, and when L1 said so.
     pub(super) commits: BTreeMap<u64, (Word, (L1Address, u64), Instant)>,
+    /// The chain digest after a run that could not be proven here, and when that was.
+    pub(super) failed: Option<(Word, Instant)>,
 }
 
 impl Prover {
@@ -106,6 +111,15 @@ impl Prover {
                     warn!(%error, "L1");
                     self.metrics.l1_errors.inc();
                     sleep(pause.max(Duration::from_millis(500))).await;
+                }
+                Err(error) if error.is_full() => {
+                    warn!(%error, "no proof is kept until there is room");
+                    sleep(pause.max(FULL)).await;
+                }
+                // What others commit must not end a node: somebody else may prove it, or it is pruned.
+                Err(SettleError::Unproven { first, last, reason }) => {
+                    error!(first, last, reason, "not proven here");
+                    sleep(pause).await;
                 }
                 Err(fatal) => {
                     error!(error = %fatal, "proving stops");
@@ -254,7 +268,7 @@ impl Prover {
     /// The batches behind `proven` that proofs of this prover's cover.
     async fn kept_ahead(&mut self, proven: u64) -> Result<BTreeSet<u64>, SettleError> {
         if self.ahead.is_none() {
-            let mine = self.journal.proofs(proven + 1)?.into_iter();
+            let mine = self.journal.proofs(proven + 1, usize::MAX)?.into_iter();
             let mine = mine.filter(|proof| proof.payee == self.l1.sender());
             let mut ahead = BTreeMap::new();
             for proof in mine {
@@ -345,7 +359,7 @@ impl Prover {
 
     /// A proof in the journal that starts at `first`, ends at most at `last`, pays this prover, and is of the batches as they are now.
     fn stored_proof(&self, first: u64, last: u64) -> Result<Option<StoredProof>, SettleError> {
-        for proof in self.journal.proofs(first)?.into_iter().rev() {
+        for proof in self.journal.proofs(first, usize::MAX)?.into_iter().rev() {
             let fits = proof.first == first && proof.last <= last && proof.payee == self.l1.sender();
             let sealed = self.journal.sealed(proof.last)?;
             if fits && sealed.is_some_and(|sealed| sealed.root == proof.root) {
@@ -363,7 +377,17 @@ impl Prover {
         let proving = run.clone();
         let done = tokio::task::spawn_blocking(move || proving.prove(&before, &rollup, payee)).await;
         self.change(|status| status.proving = false);
-        let proof = done.map_err(|error| SettleError::Ended(error.to_string()))??;
+        let reason = match done {
+            Ok(Ok(proof)) => Ok(proof),
+            Ok(Err(ProvingError::Journal(error))) => return Err(error.into()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let proof = reason.map_err(|reason| {
+            self.failed = Some((run.end().0, Instant::now()));
+            let last = run.last;
+            SettleError::Unproven { first, last, reason }
+        })?;
         info!(
             first,
             last = proof.last,
@@ -393,7 +417,8 @@ impl Prover {
                 return Ok(None);
             }
             let run = Run::choose(&self.journal, first, last)?;
-            if !run.is_signed() {
+            let rests = |(end, at): (Word, Instant)| end == run.end().0 && at.elapsed() < REST;
+            if !run.is_signed() || self.failed.is_some_and(rests) {
                 return Ok(None);
             }
             let root = match number {

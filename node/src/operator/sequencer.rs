@@ -57,6 +57,17 @@ pub enum Making {
     Signed(Arc<Signer>, Duration),
 }
 
+/// What this node may build when it is its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// Nothing: the chain waits for L1, or the provers have more than enough.
+    Nothing,
+    /// The queue's entries alone: the provers have more than enough, and an entry is due.
+    Entries,
+    /// Whatever there is.
+    Everything,
+}
+
 /// The slot now, and whether this node leads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
@@ -127,6 +138,15 @@ pub(super) struct Cut {
     pub(super) header: BlockHeader,
     /// With its builder's signature, unless nobody signs.
     pub(super) signed: Option<SignedHeader>,
+}
+
+/// A block that stands elsewhere than at the end of the chain.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// The block.
+    pub(super) block: Block,
+    /// Since when it waits; nothing before the first look at L1 after a restart.
+    pub(super) since: Option<Instant>,
 }
 
 /// Where a transaction stands in the sequencer.
@@ -204,7 +224,7 @@ pub struct Sequencer {
     /// Blocks that were made and not handed out yet.
     pub(super) made: Vec<Block>,
     /// Blocks that stand elsewhere than at the end of the chain, until that comes to them.
-    pub(super) held: Vec<Block>,
+    pub(super) held: Vec<Held>,
     /// Signed blocks that were taken back since the start.
     pub(super) revoked: u64,
     pub(super) feed: Feed,
@@ -223,7 +243,9 @@ pub struct Sequencer {
     pub(super) own: HashSet<TransactionId>,
     pub(super) shapes: std::sync::Mutex<BTreeMap<u64, Shape>>,
     /// Whether this node may build when it is its turn.
-    permit: bool,
+    permit: Permit,
+    /// See [Sequencer::serve].
+    queue_cap: usize,
 }
 
 /// Accounts as the batch that is being filled leaves them.
@@ -274,7 +296,11 @@ impl Sequencer {
             last_cut: None,
             made: Vec::new(),
             // The batch that was being filled: its entries are L1's to say, so it waits for the first look.
-            held: found.blocks,
+            held: found
+                .blocks
+                .into_iter()
+                .map(|block| Held { block, since: None })
+                .collect(),
             revoked: 0,
             feed: Feed::new(BACKLOG),
             reached: None,
@@ -293,7 +319,8 @@ impl Sequencer {
             indices: HashMap::new(),
             own: HashSet::new(),
             shapes: std::sync::Mutex::default(),
-            permit: true,
+            permit: Permit::Everything,
+            queue_cap: 0,
         };
         // What is proven is not known before the first look at L1: until then nobody vouches for more than can be shown here.
         sequencer.unverified = sequencer.unsigned(found.last.saturating_sub(MAX_UNPROVEN))?;
@@ -315,19 +342,30 @@ impl Sequencer {
     /// Says which slot it is, and whether this node leads it.
     pub fn take_turn(&mut self, turn: Turn) {
         self.turn = Turn {
-            builds: turn.builds && self.permit,
+            builds: turn.builds && self.permit != Permit::Nothing,
             ..turn
         };
     }
 
-    /// Says whether this node may build at all when it is its turn: not on a chain that waits for L1.
-    pub fn permit(&mut self, permit: bool) {
+    /// Says how many entries of the queue a commit must have if so many are due: so many are taken, however short this operator likes its
+    /// batches.
+    pub fn serve(&mut self, queue_cap: usize) {
+        self.queue_cap = queue_cap;
+    }
+
+    /// Says what this node may build when it is its turn.
+    pub fn permit(&mut self, permit: Permit) {
         self.permit = permit;
     }
 
     /// Whether this node builds now.
     pub fn builds(&self) -> bool {
         self.turn.builds
+    }
+
+    /// The number of the first entry of the queue that the chain does not have.
+    pub fn next_entry(&self) -> u64 {
+        self.queue_end + self.open.batch().entries.len() as u64
     }
 
     /// The shape of a sealed batch; nothing if there is none.
@@ -569,6 +607,9 @@ impl Sequencer {
         if entries != self.known {
             self.known = entries.to_vec();
         }
+        for held in &mut self.held {
+            held.since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Fills the batch, block by block, and seals it if it is time; the sealed batch's number.
@@ -594,7 +635,7 @@ impl Sequencer {
             }
             Making::Signed(signer, pace) => {
                 let Turn { slot, builds } = self.turn;
-                if !builds || self.lost == Some(slot) || !self.held_own_blocks_are_back() {
+                if !builds || self.lost == Some(slot) || self.expects_a_block() {
                     self.retry();
                     return Ok(None);
                 }
@@ -626,7 +667,8 @@ impl Sequencer {
     fn fill(&mut self) {
         let room =
             |open: &OpenBatch, limit: usize| open.batch().entries.len() + open.batch().transactions.len() < limit;
-        while self.open.batch().transactions.is_empty() && room(&self.open, self.sealing.operations) {
+        let entries = self.sealing.operations.max(self.queue_cap);
+        while self.open.batch().transactions.is_empty() && room(&self.open, entries) {
             if !self.cuts.is_empty() {
                 break;
             }
@@ -650,7 +692,7 @@ impl Sequencer {
         if let Some(index) = fee_account {
             self.open.set_fee_account(index);
         }
-        while room(&self.open, self.sealing.operations) {
+        while self.permit == Permit::Everything && room(&self.open, self.sealing.operations) {
             let Some((id, signed)) = self.pool.pop(&View(&self.open, &self.state)) else {
                 break;
             };

@@ -22,7 +22,7 @@ use super::neglect::{self, NeglectWatch};
 use super::prover::{Policy, Prover};
 use super::proving::ProvingError;
 use super::seeds;
-use super::sequencer::{Sequencer, SequencerError, SharedSequencer, Turn};
+use super::sequencer::{Permit, Sequencer, SequencerError, SharedSequencer, Turn};
 use super::signing::Signer;
 use super::take_over::{Seek, Standing, alone};
 use super::turns::{self, SharedTurns, Turns, lock};
@@ -81,6 +81,16 @@ pub enum SettleError {
         /// Why.
         reason: String,
     },
+    /// There is no proof of a run that should have one.
+    #[error("batches {first} to {last} cannot be proven here: {reason}")]
+    Unproven {
+        /// The first batch.
+        first: u64,
+        /// The last.
+        last: u64,
+        /// Why.
+        reason: String,
+    },
     /// The rollup is frozen.
     #[error("the rollup is frozen on L1: accounts leave with `escape`, nothing else can be done")]
     Frozen,
@@ -90,6 +100,23 @@ pub enum SettleError {
     /// The prover's thread ended.
     #[error("the prover ended: {0}")]
     Ended(String),
+    /// The network's task ended.
+    #[error("the node does not hear its peers any more: {0}; start it again")]
+    Deaf(String),
+}
+
+impl SettleError {
+    /// Whether room on the disk is all that is missing.
+    pub(super) fn is_full(&self) -> bool {
+        let store = match self {
+            Self::Store(error)
+            | Self::Journal(JournalError::Store(error))
+            | Self::Proving(ProvingError::Journal(JournalError::Store(error)))
+            | Self::Sequencer(SequencerError::Journal(JournalError::Store(error))) => error,
+            _ => return false,
+        };
+        matches!(store, StoreError::Full { .. })
+    }
 }
 
 /// What the outside may watch.
@@ -151,7 +178,8 @@ pub struct Duties {
     pub alone: bool,
     /// Prunes what is overdue, brings seeds, reports evidence. All of it costs gas.
     pub keeps_order: bool,
-    /// No commit while so many operations wait for a proof: more than the provers can do before the deadline cost the bond.
+    /// No commit while so many operations wait for a proof, unless an entry of the queue is due: more than the provers can do before
+    /// the deadline cost the bond.
     pub backlog: usize,
     /// The network, to ask for batches.
     pub network: Option<Handle>,
@@ -162,6 +190,15 @@ pub const BACKLOG: usize = 1_024;
 
 /// Commits before the first look that are held against what was signed.
 const JUDGED: u64 = 64;
+
+/// Seconds after its deadline in which a batch is left to a proof that is late.
+const GRACE: u64 = 60;
+
+/// Time between two tries while the disk is full.
+pub(super) const FULL: Duration = Duration::from_secs(2);
+
+/// Looks in a row that L1 may be read differently by its events and by its contract before that is said.
+const MOVED: u32 = 8;
 
 /// How long validators wait for each other with what all of them may do.
 const STAGGER: Duration = Duration::from_millis(1_500);
@@ -207,6 +244,8 @@ pub struct Settler {
     neglect: NeglectWatch,
     /// Since when there is something to do that all validators may do.
     waiting_since: HashMap<Help, Instant>,
+    /// Looks in a row during which L1 moved.
+    moved: u32,
 }
 
 impl Settler {
@@ -227,6 +266,7 @@ impl Settler {
         if constants.kernel != starling_rollup::kernel::program().hash() {
             return Err(SettleError::OtherKernel);
         }
+        sequencer.lock().await.serve(constants.queue_cap as usize);
         let staking = Staking::new(&*l1, constants.staking).constants().await?;
         let turns: SharedTurns = Arc::new(Mutex::new(Turns::new(staking, deployed)));
         let prover = Prover {
@@ -243,6 +283,7 @@ impl Settler {
             before: None,
             ahead: None,
             commits: BTreeMap::new(),
+            failed: None,
         };
         Ok(Self {
             l1,
@@ -271,6 +312,7 @@ impl Settler {
             seeded: None,
             neglect: NeglectWatch::default(),
             waiting_since: HashMap::new(),
+            moved: 0,
         })
     }
 
@@ -332,6 +374,11 @@ impl Settler {
                     self.change(|status| status.trouble = Some(error.to_string()));
                     sleep(pause.max(Duration::from_millis(500))).await;
                 }
+                Err(full) if full.is_full() => {
+                    warn!(error = %full, "nothing goes on until there is room");
+                    self.change(|status| status.trouble = Some(full.to_string()));
+                    sleep(pause.max(FULL)).await;
+                }
                 Err(fatal) => {
                     error!(error = %fatal, "settling stops");
                     return Err(fatal);
@@ -371,8 +418,22 @@ impl Settler {
         let head = head.ok_or_else(|| L1Error::History(format!("block {} is gone while it is read", look.head)))?;
         let staking = Staking::new(&*self.l1, self.constants.staking);
         turns::look(&self.turns, &staking, &head, look.reorganised).await?;
+        // What L1 has lost, others may take the numbers of.
+        self.change(|status| {
+            status.committed = status.committed.min(progress.committed);
+            status.proven = status.proven.min(progress.proven);
+        });
         self.tell_sequencer(&progress, look.head).await?;
         let standing = self.take_over(&progress, head.timestamp).await?;
+        if matches!(standing, Standing::Moved) {
+            self.moved += 1;
+            if self.moved >= MOVED {
+                let trouble = "L1's events and its contract do not say the same: check `l1.url`".to_owned();
+                self.change(|status| status.trouble = Some(trouble));
+            }
+            return Ok((false, progress));
+        }
+        self.moved = 0;
         let level = matches!(standing, Standing::Level);
         if level {
             self.drop_overdue(&progress, head.timestamp).await?;
@@ -383,7 +444,7 @@ impl Settler {
         let committed = match &standing {
             // What is sealed behind that is not what L1 has.
             Standing::Stalled { last, .. } => progress.committed.min(sealed).min(*last),
-            Standing::Level | Standing::Behind => progress.committed.min(sealed),
+            Standing::Level | Standing::Behind | Standing::Moved => progress.committed.min(sealed),
         };
         self.change(|status| {
             status.l1_block = look.head;
@@ -393,7 +454,7 @@ impl Settler {
             status.unverified = unverified;
             status.trouble = match &standing {
                 Standing::Stalled { trouble, .. } => Some(trouble.clone()),
-                Standing::Level | Standing::Behind => unverified.map(alone),
+                Standing::Level | Standing::Behind | Standing::Moved => unverified.map(alone),
             };
         });
         // After the status, which whoever hears of it will ask for.
@@ -433,9 +494,19 @@ impl Settler {
 
     /// Tells the sequencer whether it may build when it is its turn.
     async fn tell_turn(&mut self, stalled: bool, progress: &Progress) -> Result<(), SettleError> {
+        let (room, next) = {
+            let sequencer = self.sequencer.lock().await;
+            let room = sequencer.unproven(progress.proven)? < 2 * self.duties.backlog;
+            (room, sequencer.next_entry())
+        };
+        let permit = match (stalled, room) {
+            (true, _) => Permit::Nothing,
+            (false, true) => Permit::Everything,
+            (false, false) if self.presses(next, progress).await? => Permit::Entries,
+            (false, false) => Permit::Nothing,
+        };
         let mut sequencer = self.sequencer.lock().await;
-        let room = sequencer.unproven(progress.proven)? < 2 * self.duties.backlog;
-        sequencer.permit(!stalled && room);
+        sequencer.permit(permit);
         if self.duties.alone {
             sequencer.take_turn(Turn { slot: 0, builds: true });
         }
@@ -452,6 +523,20 @@ impl Settler {
             status.building = building;
         });
         Ok(())
+    }
+
+    /// Whether an entry of the queue, by its number, is due before the slot is over: then it is neglect not to serve it, however much waits
+    /// for provers.
+    async fn presses(&self, entry: u64, progress: &Progress) -> Result<bool, SettleError> {
+        if entry >= progress.queue_length {
+            return Ok(false);
+        }
+        let end = {
+            let turns = lock(&self.turns);
+            turns.clock().slot_start(turns.slot().unwrap_or(0) + 1)
+        };
+        let queued = self.contract().queued_at(entry).await?;
+        Ok(queued.is_some_and(|queued| queued + self.constants.queue_window <= end))
     }
 
     /// Takes back the first sealed batch that L1 has not, if L1 will not take it any more: an entry of the queue that it does not have has
@@ -541,7 +626,12 @@ impl Settler {
             .lock()
             .await
             .unproven_to(progress.proven, progress.committed)?;
-        if waiting > 0 && waiting + sealed.operations() > self.duties.backlog {
+        if waiting > 0
+            && waiting + sealed.operations() > self.duties.backlog
+            && !self
+                .presses(sealed.queue_end - sealed.entries().len() as u64, progress)
+                .await?
+        {
             return Ok(false);
         }
         let words = sealed.data().to_words();
@@ -594,8 +684,9 @@ impl Settler {
             return Ok(false);
         }
         let number = progress.proven + 1;
-        // A proof that is on its way is better than a prune: some seconds are left to it.
-        let grace = self.constants.prove_window / 10;
+        // A proof that is on its way is better than a prune: some seconds are left to it. Not more: with as many late proofs as there can
+        // be in a row they add up.
+        let grace = GRACE.min(self.constants.prove_window / 10);
         if time <= self.contract().deadline().await? + grace {
             return Ok(false);
         }

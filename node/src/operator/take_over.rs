@@ -11,6 +11,7 @@ use starling_p2p::Handle;
 use starling_rollup::chain::GENESIS;
 use starling_rollup::transaction::RollupId;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::chain::{Adopted, Garbage, Grounds};
@@ -36,6 +37,8 @@ pub(super) enum Standing {
     Level,
     /// It has less, and comes closer.
     Behind,
+    /// L1 moved on between two questions: nothing is known of what it has now.
+    Moved,
     /// It has what L1 has up to a batch, and this keeps it from more.
     Stalled {
         /// The last batch that is L1's.
@@ -61,15 +64,25 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Something is missing `now`; whether it was waited for long enough, half a slot. A leader who waits for what was committed before its
-    /// slot still has the other half to commit in, so that it neglects nothing.
-    pub fn is_over(&mut self, now: Instant, slot: Duration) -> bool {
-        let since = match self.missing {
-            Some((since, last)) if now.saturating_duration_since(last) < 2 * slot => since,
-            _ => now,
-        };
+    /// Something that was asked for at `asked` is missing `now`; whether it was waited for long enough, half a slot. A leader who waits
+    /// for what was committed before its slot still has the other half to commit in, so that it neglects nothing.
+    pub fn is_over(&mut self, asked: Instant, now: Instant, slot: Duration) -> bool {
+        let since = self.since(asked, slot);
         self.missing = Some((since, now));
         now.saturating_duration_since(since) >= slot / 2
+    }
+
+    /// How long may be waited for what is asked for `now`.
+    pub fn left(&self, now: Instant, slot: Duration) -> Duration {
+        (slot / 2).saturating_sub(now.saturating_duration_since(self.since(now, slot)))
+    }
+
+    /// Since when something is missing, if what is asked for `now` is.
+    fn since(&self, now: Instant, slot: Duration) -> Instant {
+        match self.missing {
+            Some((since, last)) if now.saturating_duration_since(last) < 2 * slot => since,
+            _ => now,
+        }
     }
 }
 
@@ -156,8 +169,7 @@ impl Settler {
         let commits = commits(self.follower.events());
         let last = commits.last_key_value().map_or(0, |(number, _)| *number);
         if last != progress.committed {
-            // L1 moved on between the two questions.
-            return Ok(Standing::Level);
+            return Ok(Standing::Moved);
         }
         let unsigned = self.sequencer.lock().await.all_unsigned(progress.proven)?;
         if let Some(number) = unsigned.iter().copied().find(|number| *number > last) {
@@ -178,7 +190,7 @@ impl Settler {
             if self.has(number, &on_l1).await? {
                 self.seek_signatures(progress.proven, last).await?;
                 // Nobody has waited yet after a restart, or when a proof was lost.
-                if !self.waited().await {
+                if !self.waited(Instant::now()).await {
                     return Ok(stalled(number, alone(number)));
                 }
             }
@@ -221,17 +233,24 @@ impl Settler {
                 false => Grounds::Signatures,
             };
             let mut adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, grounds)?;
+            let (asked, slot) = (Instant::now(), self.slot());
+            // Some peers may be silent; what was missing long enough before is asked for all the same.
+            let most = self.seek.patience.left(asked, slot).max(slot / 4);
             if let Adopted::Unsigned(_) = &adopted
-                && let Ok((peer, given)) = self.fetch.signatures(&anchor).await
+                && let Ok(Ok((peer, given))) = timeout(most, self.fetch.signatures(&anchor)).await
             {
                 adopted = self.sequencer.lock().await.adopt(&fetched.commit, given, grounds)?;
                 if adopted != Adopted::Done {
                     self.fetch.caught(peer).await;
                 }
             }
-            if matches!(adopted, Adopted::Unsigned(_) | Adopted::Garbage(Garbage::Form)) {
+            if match &adopted {
+                Adopted::Unsigned(_) => true,
+                Adopted::Garbage(garbage) => garbage.may_be_proven(),
+                Adopted::Done => false,
+            } {
                 let unsigned = self.sequencer.lock().await.unsigned(progress.proven)?;
-                if self.waited().await {
+                if self.waited(asked).await {
                     let first = unsigned.map_or(number, |before| before.min(number));
                     warn!(batch = number, "taken over without its signatures: L1's order counts");
                     // Before anybody can ask what stands in it.
@@ -248,10 +267,9 @@ impl Settler {
                     return Err(L1Error::History(moved).into());
                 }
                 Adopted::Garbage(garbage) if proven => return Err(SettleError::Proven { number, garbage }),
-                Adopted::Garbage(Garbage::Form) => {
+                Adopted::Garbage(garbage) if garbage.may_be_proven() => {
                     let trouble = format!(
-                        "nothing is built on batch {number} of L1 yet ({}): for half a slot its proof is waited for",
-                        Garbage::Form
+                        "nothing is built on batch {number} of L1 yet ({garbage}): for half a slot its proof is waited for"
                     );
                     return Ok(stalled(number, trouble));
                 }
@@ -279,10 +297,15 @@ impl Settler {
         Ok(Standing::Level)
     }
 
-    /// Signatures are missing; whether they were waited for long enough. A node that has just started has to find somebody to ask first.
-    async fn waited(&mut self) -> bool {
-        let slot = Duration::from_secs(lock(&self.turns).clock().slot);
-        self.seek.patience.is_over(Instant::now(), slot) && self.seek.has_somebody_to_ask().await
+    /// Signatures are missing that were asked for at `asked`; whether they were waited for long enough. A node that has just started has to
+    /// find somebody to ask first.
+    async fn waited(&mut self, asked: Instant) -> bool {
+        let slot = self.slot();
+        self.seek.patience.is_over(asked, Instant::now(), slot) && self.seek.has_somebody_to_ask().await
+    }
+
+    fn slot(&self) -> Duration {
+        Duration::from_secs(lock(&self.turns).clock().slot)
     }
 
     /// Whether the chain has this batch of L1's.

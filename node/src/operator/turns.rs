@@ -15,8 +15,14 @@ use super::sequencer::Turn;
 use crate::l1::staking::{Staking, StakingConstants, StakingEvent};
 use crate::l1::{Block, L1Error};
 
-/// Slots before and after the current one whose builders are kept.
-const AROUND: u64 = 4;
+/// Slots before the current one whose builders are kept, for blocks that are asked for later. L1 has most of those by then.
+const KEPT: u64 = 64;
+
+/// Slots before the current one whose builders L1 is asked for, where they are not known: after a start.
+const ASKED: u64 = 8;
+
+/// How far ahead of a slot its blocks are taken: clocks are not the same. Longer: the next builder can end a slot earlier.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// L1 blocks that one question about events covers.
 const RANGE: u64 = 2_000;
@@ -102,6 +108,12 @@ impl Turns {
         Some(now.saturating_sub(Duration::from_secs(self.clock().slot_start(slot))))
     }
 
+    /// Whether a slot has begun, or begins in a moment.
+    pub fn has_begun(&self, slot: u64) -> bool {
+        self.now()
+            .is_some_and(|now| self.clock().slot_at((now + AHEAD).as_secs()) >= slot)
+    }
+
     /// The slot now, and whether `me` makes a block in it at this moment.
     pub fn turn(&self, me: Option<L1Address>) -> Turn {
         let slot = self.slot().unwrap_or(0);
@@ -173,7 +185,7 @@ pub async fn look(turns: &SharedTurns, staking: &Staking<'_>, head: &Block, reor
         }
         let slot = turns.slot().unwrap_or(0);
         let mut known = turns.builders.clone();
-        known.retain(|number, _| (slot.saturating_sub(AROUND)..=slot + AROUND).contains(number));
+        known.retain(|number, _| (slot.saturating_sub(KEPT)..=slot + 1).contains(number));
         (
             turns.validators.clone(),
             turns.seen + 1,
@@ -200,7 +212,7 @@ pub async fn look(turns: &SharedTurns, staking: &Staking<'_>, head: &Block, reor
         turns.slot().unwrap_or(0)
     };
     let mut builders = known;
-    for slot in slot.saturating_sub(1)..=slot + 1 {
+    for slot in slot.saturating_sub(ASKED)..=slot + 1 {
         // A slot that has begun keeps its builder, unless L1 was reorganised: its blocks are out.
         if builders.contains_key(&slot) && slot <= lock(turns).slot().unwrap_or(0) {
             continue;

@@ -41,7 +41,7 @@ fn address(number: u8) -> Address {
     Address::new(key(number).public_key(), OWNER)
 }
 
-fn entries() -> Vec<Entry> {
+pub(crate) fn entries() -> Vec<Entry> {
     let entry = |number| Entry {
         kind: Kind::DepositNew { amount: DEPOSIT },
         sender: OWNER,
@@ -267,6 +267,86 @@ fn a_block_waits_for_the_entries_that_it_takes() {
     assert_eq!(follower.sequencer.tip(), leader.sequencer.tip());
 }
 
+/// The builder before signs a block with entries that do not exist: nobody knows that yet, and nobody waits for it for long.
+#[test]
+fn a_block_that_can_never_be_applied_keeps_nobody_from_building() {
+    let (mut liar, blocks) = begun();
+    let mut next = Node::leader(2);
+    next.take(&blocks);
+    liar.sequencer.close_before(6).unwrap();
+    let mut beyond = signed(&blocks[2], |header| {
+        (header.batch, header.index, header.parent) = (2, 0, blocks[2].header().hash());
+    });
+    beyond.opening = Some(Opening {
+        entries: u16::MAX,
+        fee_account: 0,
+    });
+    assert_eq!(next.receive(&beyond).unwrap(), Received::Early);
+    next.submit(pay(3, 0, 4, 7));
+    assert_eq!(next.build(6).len(), 0, "it may come true in a moment");
+    std::thread::sleep(Duration::from_millis(2_100));
+    next.look();
+    let more = next.build(6);
+    assert_eq!((more.len(), more[0].header().batch, more[0].header().index), (1, 2, 0));
+    liar.take(&more);
+    // Another one that follows it has no better claim, and both are forgotten in time.
+    let again = signed(&beyond, |header| header.parent = [9; 32]);
+    assert_eq!(next.receive(&again).unwrap(), Received::Elsewhere);
+    next.sequencer.take_turn(Turn {
+        slot: 10,
+        builds: false,
+    });
+    let third = signed(&beyond, |header| (header.slot, header.parent) = (10, [8; 32]));
+    assert_eq!(next.receive(&third).unwrap(), Received::Elsewhere);
+    assert!(!next.sequencer.knows_block(&beyond) && !next.sequencer.knows_block(&again));
+    assert!(next.sequencer.knows_block(&third));
+    assert_eq!(next.receive(&again).unwrap(), Received::Elsewhere);
+    assert!(!next.sequencer.knows_block(&again), "it is of a slot that is long over");
+}
+
+/// L1 has replaced the entries of an operator's own open blocks while it was away: it builds on without them.
+#[test]
+fn a_restart_over_blocks_whose_entries_are_gone_builds_again() {
+    let (leader, blocks) = begun();
+    let mut leader = leader.restarted();
+    let mut other = entries();
+    other.swap(1, 2);
+    assert_eq!(leader.build(5).len(), 0);
+    leader.sequencer.foresee(&other);
+    leader.sequencer.learn(&other);
+    leader.sequencer.apply_held().unwrap();
+    assert_eq!(leader.build(5).len(), 0, "the queue may be seen too early");
+    std::thread::sleep(Duration::from_millis(2_100));
+    let more = leader.build(6);
+    assert_eq!((more.len(), more[0].header().batch, more[0].header().index), (1, 1, 0));
+    assert_ne!(more[0].header().hash(), blocks[0].header().hash());
+}
+
+/// Whoever built an earlier slot does not end the batch of the one who builds now.
+#[test]
+fn slots_do_not_go_back() {
+    let (mut leader, blocks) = begun();
+    let mut before = Node::leader(3);
+    before.take(&blocks);
+    before.submit(pay(3, 0, 4, 7));
+    let late = before.build(4);
+    assert_eq!((late[0].header().batch, late[0].header().index), (2, 0));
+    let mut follower = Node::follower();
+    follower.take(&blocks);
+    assert_eq!(follower.receive(&late[0]).unwrap(), Received::Late);
+    assert_eq!(
+        (follower.sequencer.last(), follower.sequencer.open_blocks()),
+        (0, 3),
+        "the batch is open still"
+    );
+    leader.submit(pay(1, 2, 2, 10));
+    follower.take(&leader.build(5));
+    // Nor does it follow one that is closed.
+    assert!(follower.sequencer.close_before(6).unwrap());
+    let late = signed(&late[0], |header| header.parent = follower.sequencer.tip());
+    assert_eq!(follower.receive(&late).unwrap(), Received::Late);
+}
+
 /// A block with another header, signed by the leader as if it were honest.
 fn signed(block: &Block, change: impl FnOnce(&mut BlockHeader)) -> Block {
     let mut header = *block.header();
@@ -441,8 +521,8 @@ fn a_leader_whose_blocks_are_orphaned_loses_the_slot_and_nothing_else() {
     // Both build batch 2; L1 takes the rival's, with whose signatures the leader is given.
     assert_eq!(leader.build(5).len(), 1);
     rival.submit(pay(3, 0, 4, 7));
-    let theirs = rival.build(6);
-    rival.sequencer.close_before(7).unwrap();
+    let theirs = rival.build(5);
+    rival.sequencer.close_before(6).unwrap();
     let given = theirs[0].transactions.clone();
     assert_eq!(
         leader

@@ -9,11 +9,11 @@ use starling_node::l1::anvil::CHAIN_ID;
 use starling_node::l1::ethers::{EthersL1, Settings};
 use starling_node::l1::rollup::Progress;
 use starling_node::mempool::{Limits, Mempool};
-use starling_node::operator::journal::Journal;
+use starling_node::operator::journal::{Journal, Sealed};
 use starling_node::operator::prover::Prover;
 use starling_node::operator::sequencer::{Sealing, Sequencer, SharedSequencer};
-use starling_node::operator::settler::{Settler, Status, shared};
-use starling_node::store::{self, Backend};
+use starling_node::operator::settler::{SettleError, Settler, Status, shared};
+use starling_node::store::{self, Backend, Store};
 use starling_rollup::transaction::{Operation, Transaction};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -27,13 +27,22 @@ pub(crate) struct History<'a> {
     settler: Settler,
     prover: Prover,
     sequencer: SharedSequencer,
-    _watched: watch::Receiver<Status>,
+    watched: watch::Receiver<Status>,
     sent: usize,
 }
 
 impl<'a> History<'a> {
     /// The operator with L1 key 0, in the folder of the node with this name. The first batch brings the users' deposits.
     pub(crate) async fn begin(cluster: &'a Cluster, name: &str) -> Self {
+        Self::begin_on(cluster, name, |store| store).await
+    }
+
+    /// The same on a store that `wrap` makes of the folder's.
+    pub(crate) async fn begin_on(
+        cluster: &'a Cluster,
+        name: &str,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         tell(&cluster.chain, "evm_setIntervalMining", json!([0])).await;
         tell(&cluster.chain, "evm_setAutomine", json!([true])).await;
         let settings = Settings {
@@ -46,7 +55,7 @@ impl<'a> History<'a> {
         let data = cluster.home(name).join("data");
         std::fs::create_dir_all(&data).unwrap();
         let store = store::open(&data, Backend::Redb, &store::Options::default()).unwrap();
-        let journal = Journal::open(Arc::from(store), cluster.rollup()).unwrap();
+        let journal = Journal::open(wrap(Arc::from(store)), cluster.rollup()).unwrap();
         // Whatever there is when it is looked for is a batch.
         let (operations, age) = (USERS, Duration::ZERO);
         let sealing = Sealing { operations, age };
@@ -61,7 +70,7 @@ impl<'a> History<'a> {
             prover: settler.prover(),
             settler,
             sequencer,
-            _watched: watched,
+            watched,
             sent: 0,
         };
         assert!(!history.settler.follow().await.unwrap().0);
@@ -131,6 +140,47 @@ impl<'a> History<'a> {
         self.transfer().await;
         let sealed = self.sequencer.lock().await.tick().unwrap();
         sealed.unwrap()
+    }
+
+    /// A sealed batch as the operator keeps it, and the last header's hash before it.
+    pub(crate) async fn sealed(&self, number: u64) -> (Sealed, [u8; 32]) {
+        let sequencer = self.sequencer.lock().await;
+        let journal = sequencer.journal();
+        let before = journal.sealed(number - 1).unwrap().unwrap().head;
+        (journal.sealed(number).unwrap().unwrap(), before)
+    }
+
+    /// The operator takes a batch for one that leads to another root: no proof is of such a batch.
+    pub(crate) async fn spoil(&mut self, number: u64) {
+        let (mut sealed, _) = self.sealed(number).await;
+        sealed.root = sealed.digest;
+        self.sequencer.lock().await.journal().rewrite(&sealed).unwrap();
+    }
+
+    /// Tries to prove once.
+    pub(crate) async fn try_to_prove(&mut self) -> Result<bool, SettleError> {
+        let (_, progress) = self.settler.follow().await.unwrap();
+        self.prover.step(&progress).await
+    }
+
+    /// Runs both, as a process does, until something holds.
+    pub(crate) async fn run_until(&mut self, holds: impl AsyncFn(&Status) -> bool) {
+        let (mut watched, mut prover) = (self.watched.clone(), self.settler.prover());
+        let pause = Duration::from_millis(50);
+        let watching = async {
+            loop {
+                let status = watched.borrow_and_update().clone();
+                if holds(&status).await {
+                    return;
+                }
+                sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            ended = self.settler.run(pause) => panic!("settling has ended: {ended:?}"),
+            ended = prover.run(pause) => panic!("proving has ended: {ended:?}"),
+            () = watching => {}
+        }
     }
 
     /// Follows L1 and builds until a batch is committed.

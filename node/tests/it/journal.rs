@@ -238,9 +238,12 @@ fn proofs_and_places_survive_a_restart() {
         drop((store, journal));
         let store: Arc<dyn Store> = Arc::from(store::open(folder.path(), backend, &Options::default()).unwrap());
         let journal = Journal::open(store.clone(), ROLLUP).unwrap();
-        assert_eq!(journal.proofs(0).unwrap(), kept);
-        assert_eq!(journal.proofs(2).unwrap(), kept[1..]);
-        assert!(journal.proofs(3).unwrap().is_empty());
+        assert_eq!(journal.proofs(0, usize::MAX).unwrap(), kept);
+        assert_eq!(journal.proofs(2, usize::MAX).unwrap(), kept[1..]);
+        assert!(journal.proofs(3, usize::MAX).unwrap().is_empty());
+        assert_eq!(journal.proofs(0, 1).unwrap(), kept[..1]);
+        assert_eq!(journal.proof(2).unwrap().as_ref(), Some(&kept[1]));
+        assert_eq!(journal.proof(3).unwrap(), None);
         for (signed, place) in sealed[1].transactions().iter().zip(0..) {
             let id = journal.id(signed);
             assert_eq!(journal.place(&id).unwrap(), Some((2, place)));
@@ -250,7 +253,7 @@ fn proofs_and_places_survive_a_restart() {
         assert!(journal.sealed(3).unwrap().is_none());
         // A batch that is taken back takes its proof with it.
         journal.unseal(&sealed[1]).unwrap();
-        assert_eq!(journal.proofs(0).unwrap(), kept[..1]);
+        assert_eq!(journal.proofs(0, usize::MAX).unwrap(), kept[..1]);
         let other = RollupId { chain_id: 1, ..ROLLUP };
         let error = Journal::open(store, other).unwrap_err();
         assert!(
@@ -305,7 +308,7 @@ fn damage_is_told_and_named() {
                 put(&chain, table, &key, &damaged);
                 let journal = &chain.journal;
                 let error = match table {
-                    Table::Proofs => journal.proofs(0).unwrap_err(),
+                    Table::Proofs => journal.proofs(0, usize::MAX).unwrap_err(),
                     Table::Transactions if damaged.len() == 12 => continue,
                     Table::Transactions => journal.place(&place).unwrap_err(),
                     _ => journal.recover().unwrap_err(),

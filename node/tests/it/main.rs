@@ -1,6 +1,7 @@
 //! Integration tests of the binary, one test binary so that it links once.
 #![allow(missing_docs)]
 
+mod backlog;
 mod bare;
 mod chain;
 mod cluster;
@@ -28,6 +29,7 @@ mod rpc;
 mod signing;
 mod stake;
 mod store;
+mod strangers;
 mod subscriptions;
 mod sync;
 mod taken_back;

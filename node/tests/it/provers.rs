@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -13,6 +14,7 @@ use starling_node::l1::deploy::Parameters;
 use starling_node::l1::rollup::Event;
 use starling_node::l1::staking::Staking;
 use starling_node::operator::journal::Journal;
+use starling_node::operator::settler::SettleError;
 use starling_node::rpc::Stage;
 use starling_node::store::{self, Backend};
 use starling_rollup::address::L1Address;
@@ -186,7 +188,7 @@ async fn killed_at_work(share: bool) {
     let store = store::open(&data, Backend::Redb, &store::Options::default()).unwrap();
     let journal = Journal::open(Arc::from(store), scene.cluster.rollup()).unwrap();
     assert!(
-        journal.proofs(0).unwrap().is_empty(),
+        journal.proofs(0, usize::MAX).unwrap().is_empty(),
         "it was killed before its proof was made"
     );
     let (cluster, alive) = (&scene.cluster, [&scene.operator, &scene.provers[other]]);
@@ -300,4 +302,25 @@ async fn the_provers_of_one_machine_work_one_at_a_time() {
         prover.child.wait().unwrap();
     }
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+}
+
+/// What others commit may be what no proof is of, by whatever mistake of ours: that ends no prover.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_proven_ends_nobody() {
+    let cluster = Cluster::new(1, &Parameters::patient()).await;
+    let mut prover = History::begin(&cluster, "prover").await;
+    prover.prove().await;
+    prover.commit(1).await;
+    prover.spoil(2).await;
+    let error = prover.try_to_prove().await.unwrap_err();
+    assert!(
+        matches!(error, SettleError::Unproven { first: 2, last: 2, .. }),
+        "{error}"
+    );
+    // It is not tried again at once.
+    assert!(!prover.try_to_prove().await.unwrap());
+    let looks = AtomicUsize::new(0);
+    prover
+        .run_until(async |_| looks.fetch_add(1, Ordering::Relaxed) > 40)
+        .await;
 }

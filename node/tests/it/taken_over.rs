@@ -10,12 +10,15 @@ use starling_node::operator::fetch::Anchor;
 use starling_node::operator::journal::Body;
 use starling_node::operator::sequencer::{Place, SubmitError};
 use starling_node::operator::take_over::Patience;
+use starling_rollup::batch::OpenBatch;
+use starling_rollup::block_header::{self, BlockEnd};
 use starling_rollup::chain;
 use starling_rollup::envelope::TransactionId;
 use starling_rollup::operations;
+use starling_rollup::state::State;
 use starling_rollup::transaction::SignedTransaction;
 
-use crate::chain::{Node, OWNER, ROLLUP, begun, key, pay};
+use crate::chain::{Node, OWNER, ROLLUP, begun, entries, key, pay};
 
 #[test]
 fn another_batch_takes_the_place_of_ours_when_its_signatures_are_there() {
@@ -179,6 +182,64 @@ fn a_batch_in_a_form_that_nobody_else_proves_is_kept_word_for_word_once_it_is_pr
     leader.sequencer.close_before(8).unwrap();
     for id in &ids {
         assert!(matches!(leader.place(id), Some(Place::Sealed { .. })), "{id}");
+    }
+}
+
+/// The first batch of somebody who fills it with so many operations, and their signatures.
+fn crowded(operations: u32) -> (Commit, Vec<SignedTransaction>) {
+    let state = State::default();
+    let mut open = OpenBatch::new(&state, 0);
+    for entry in entries() {
+        open.enter(&state, entry).unwrap();
+    }
+    let entered = entries().len() as u32;
+    let signed: Vec<SignedTransaction> = (0..operations - entered).map(|nonce| pay(1, nonce, 2, 1)).collect();
+    for signed in &signed {
+        open.apply_verified(&state, signed).unwrap();
+    }
+    let (batch, _) = open.finish(&state).unwrap();
+    let words = batch.data().to_words();
+    let blocks = vec![BlockEnd {
+        end: words.len() as u16,
+        state: [0; 32],
+    }];
+    let all = block_header::headers([0; 32], 5, 1, &words, &blocks).unwrap();
+    let commit = Commit {
+        number: 1,
+        digest: chain::next(&chain::GENESIS, &words, &ROLLUP, 1),
+        head: all.last().unwrap().hash(),
+        slot: 5,
+        blocks,
+        words,
+    };
+    (commit, signed)
+}
+
+/// L1 takes batches that no prover's memory is for. They are not everybody's work, whoever shows their signatures.
+#[test]
+fn a_batch_that_is_too_long_for_provers_is_its_committers() {
+    let (commit, given) = crowded(512);
+    let mut follower = Node::follower();
+    let adopted = follower.sequencer.adopt(&commit, given, Grounds::Signatures).unwrap();
+    assert_eq!(adopted, Adopted::Done);
+    assert_eq!(follower.sequencer.unsigned(0).unwrap(), None);
+    let (commit, given) = crowded(513);
+    for grounds in [Grounds::Patience, Grounds::Proof] {
+        let mut follower = Node::follower();
+        let adopted = follower.sequencer.adopt(&commit, given.clone(), Grounds::Signatures);
+        let (found, limit) = (513, 512);
+        assert_eq!(adopted.unwrap(), Adopted::Garbage(Garbage::Size { found, limit }));
+        assert_eq!(follower.sequencer.last(), 0);
+        let adopted = follower.sequencer.adopt(&commit, given.clone(), grounds).unwrap();
+        assert_eq!(adopted, Adopted::Done);
+        assert_eq!(
+            follower.sequencer.unverified(),
+            (grounds == Grounds::Patience).then_some(1)
+        );
+        // A proof that L1 loses makes nobody here prove it.
+        assert!(!follower.sequencer.add_signatures(1, given.clone()).unwrap());
+        assert_eq!(follower.sequencer.unsigned(0).unwrap(), Some(1));
+        assert_eq!(follower.sequencer.unproven_to(0, 1).unwrap(), 0);
     }
 }
 
@@ -423,7 +484,8 @@ fn patience_does_not_begin_again_for_whoever_goes_on() {
     let slot = Duration::from_secs(10);
     let begun = Instant::now();
     let mut patience = Patience::default();
-    let mut missing = |tenths: u64| patience.is_over(begun + Duration::from_millis(100 * tenths), slot);
+    let at = |tenths: u64| begun + Duration::from_millis(100 * tenths);
+    let mut missing = |tenths: u64| patience.is_over(at(tenths), at(tenths), slot);
     assert_eq!([0, 1, 25, 49].map(&mut missing), [false; 4]);
     // A leader that waits for what came before its slot has half of it left.
     assert!(missing(50));
@@ -432,6 +494,14 @@ fn patience_does_not_begin_again_for_whoever_goes_on() {
     // Two slots without any.
     assert_eq!([698, 747].map(&mut missing), [false; 2]);
     assert!(missing(748));
+    // The time in which it was asked for counts, and no other.
+    let mut patience = Patience::default();
+    assert_eq!(patience.left(begun, slot), Duration::from_secs(5));
+    assert!(!patience.is_over(at(10), at(40), slot));
+    assert_eq!(patience.left(at(50), slot), Duration::from_secs(1));
+    assert!(patience.is_over(at(50), at(60), slot));
+    assert_eq!(patience.left(at(61), slot), Duration::ZERO);
+    assert_eq!(patience.left(at(261), slot), Duration::from_secs(5));
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! A validator that commits valid batches and shows their signatures to nobody: it proves them itself, as late as it likes. The chain goes
 //! on, nobody vouches for what nobody can check, and no honest validator pays for it.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use starling_node::l1::L1;
 use starling_node::l1::deploy::Parameters;
@@ -8,6 +12,7 @@ use starling_node::l1::rollup::Event;
 use starling_node::l1::staking::Staking;
 use starling_node::light::{self, LightError};
 use starling_node::rpc::{ApiClient, Stage};
+use starling_node::store::{Scan, Store, StoreError, Table, WriteBatch};
 use starling_p2p::request::StateAt;
 
 use crate::cluster::{Cluster, DEPOSIT, Node};
@@ -244,11 +249,46 @@ async fn signatures_that_come_late_are_found_and_anyone_proves() {
     }
 }
 
+/// A store whose disk is full when a test says so.
+#[derive(Debug)]
+struct Tight {
+    store: Arc<dyn Store>,
+    full: Arc<AtomicBool>,
+}
+
+impl Store for Tight {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(table, key)
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(StoreError::Full {
+                path: PathBuf::new(),
+                free: 0,
+                needed: 1,
+            });
+        }
+        self.store.write(batch)
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.store.scan(scan)
+    }
+}
+
 /// Whatever held the chain while an entry became due: nobody may commit what was sealed before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_lacks_an_entry_which_has_become_due_is_built_anew() {
     let cluster = Cluster::new(1, &Parameters::patient()).await;
-    let mut operator = History::begin(&cluster, "operator").await;
+    let full = Arc::new(AtomicBool::new(false));
+    let mut operator = History::begin_on(&cluster, "operator", |store| {
+        Arc::new(Tight {
+            store,
+            full: full.clone(),
+        })
+    })
+    .await;
     let sealed = operator.seal_alone().await;
     let contract = cluster.contract();
     let constants = contract.constants().await.unwrap();
@@ -260,6 +300,12 @@ async fn a_batch_that_lacks_an_entry_which_has_become_due_is_built_anew() {
     let later = constants.queue_window + 10;
     tell(&cluster.chain, "evm_increaseTime", json!([later])).await;
     tell(&cluster.chain, "evm_mine", json!([])).await;
+    // For a while there is no room for that: the node says so, and tries again.
+    full.store(true, Ordering::Relaxed);
+    operator
+        .run_until(async |status| status.trouble.as_ref().is_some_and(|trouble| trouble.contains("disk")))
+        .await;
+    full.store(false, Ordering::Relaxed);
     operator.go_on().await;
     let progress = operator.progress().await;
     assert_eq!(progress.committed, sealed);

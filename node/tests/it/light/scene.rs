@@ -135,7 +135,7 @@ impl Scene {
             let folder = world.folder.path().join("data");
             let store = store::open(&folder, Backend::Redb, &store::Options::default()).unwrap();
             let journal = Journal::open(Arc::from(store), id).unwrap();
-            let proofs = journal.proofs(0).unwrap().into_iter();
+            let proofs = journal.proofs(0, usize::MAX).unwrap().into_iter();
             let of = |number: u64| (states[&number].root(), digests[&number]);
             let body = |proof: starling_node::operator::journal::StoredProof| {
                 let (root, digest) = of(proof.first - 1);
