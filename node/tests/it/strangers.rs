@@ -36,6 +36,8 @@ impl Stranger {
         config.discovery.enabled = false;
         config.discovery.private = true;
         config.connections.refresh_ms = 1_000;
+        // It does not give up on a question of its own accord either.
+        config.sync.timeout_ms = 3_600_000;
         let genesis = Genesis {
             rollup: cluster.rollup(),
             kernel: word_bytes(&kernel::program().hash()),
