@@ -96,7 +96,7 @@ impl Waiting {
 }
 
 /// Gwei that a transaction takes from its sender.
-fn cost(signed: &SignedTransaction) -> u128 {
+pub(crate) fn cost(signed: &SignedTransaction) -> u128 {
     u128::from(signed.transaction.fee) + u128::from(signed.transaction.operation.amount())
 }
 
@@ -230,9 +230,6 @@ impl Mempool {
         let queue = self.queues.get(&index).unwrap_or(&empty);
         let old = queue.waiting.get(&found);
         let next = queue.free(account.nonce).unwrap_or(u32::MAX);
-        if found > next && old.is_none() {
-            return Err(PoolError::NonceGap { index, found, next });
-        }
         if fee < self.limits.min_fee {
             let needed = self.limits.min_fee;
             return Err(PoolError::Fee {
@@ -252,6 +249,10 @@ impl Mempool {
         if needed > u128::from(account.balance) {
             let balance = account.balance;
             return Err(PoolError::Funds { index, balance, needed });
+        }
+        // Last of what is the transaction's own: whoever keeps it until its nonce comes need not ask the rest again.
+        if found > next && old.is_none() {
+            return Err(PoolError::NonceGap { index, found, next });
         }
         let mut inserted = Inserted {
             replaced: old.map(|old| old.id),

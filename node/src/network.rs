@@ -2,7 +2,8 @@
 //!
 //! One task reads the network's events. What takes long, checking signatures above all, runs beside it, so many at once and no more;
 //! what finds no place waits in the network's bounded queues. A message is accepted if every honest node accepts it, rejected if no
-//! honest node sends it, and ignored otherwise.
+//! honest node sends it, and ignored otherwise. Nothing is passed on before it was executed: a transaction that came before the one its
+//! nonce needs, and a block that came before its parent, get their verdict when those are here, or none in time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU8;
@@ -27,7 +28,7 @@ use tracing::{debug, info, warn};
 use crate::batch_body::BatchBody;
 use crate::block::{Block, MAX_INDEX};
 use crate::gossip::{Evidence, ProofNotice};
-use crate::mempool::PoolError;
+use crate::mempool::{PoolError, cost};
 use crate::operator::chain::{ReceiveError, Received};
 use crate::operator::journal::{Journal, StoredProof};
 use crate::operator::sequencer::{Sequencer, SharedSequencer, SubmitError};
@@ -43,18 +44,24 @@ const PROOF_PAUSES: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
+/// Proofs that are kept of runs which end with one batch. Whoever wants others not to keep the one that L1 takes has to make so many
+/// before it.
+const RUNS: usize = 16;
+
 /// Signature checks at once: as many as there are cores is enough, and a few wait in line.
 const CHECKS: usize = 4;
 
 /// Transactions that came before the one that their sender's nonce needs, or before a block that makes room for them.
-const EARLY: usize = 4_096;
+const EARLY: usize = 1_024;
 
-/// How far ahead of its sender's nonce one of those may be. Without a bound one account could have any number of transactions passed
-/// on that it never has to pay for.
+/// How far ahead of its sender's nonce one of those may be. Without a bound one account could take all places.
 const EARLY_AHEAD: u32 = 64;
 
 /// How long those wait.
 const EARLY_TIME: Duration = Duration::from_secs(10);
+
+/// Blocks that wait for their verdicts.
+const UNPLACED: usize = 256;
 
 /// Time between two looks at them: blocks come and go meanwhile.
 const EARLY_LOOK: Duration = Duration::from_millis(200);
@@ -127,40 +134,78 @@ struct Shared {
     evidence: mpsc::Sender<Evidence>,
     answers: Arc<dyn Answers>,
     early: Arc<tokio::sync::Mutex<Early>>,
+    unplaced: Arc<tokio::sync::Mutex<Unplaced>>,
     checks: Arc<Semaphore>,
     /// One block after the other: their order is the chain's.
     blocks: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// A verified transaction that waits for its nonce.
+struct Ahead {
+    signed: SignedTransaction,
+    /// The message that brought it, whose verdict waits too.
+    message: MessageId,
+    at: Instant,
+}
+
 /// Verified transactions whose sender's nonce has not come so far, or that has as many in the pool as it may: who passed them on is a
-/// block ahead of this node.
+/// block ahead of this node. They are passed on when their turn comes: of those that never have one, nobody ever pays.
 #[derive(Default)]
 struct Early {
     /// By sender and nonce.
-    waiting: BTreeMap<(u32, u32), SignedTransaction>,
+    waiting: BTreeMap<(u32, u32), Ahead>,
     order: VecDeque<(Instant, (u32, u32))>,
 }
 
 impl Early {
-    fn push(&mut self, signed: SignedTransaction) {
-        let key = (signed.transaction.from, signed.transaction.nonce);
-        let old = |(at, _): &(Instant, (u32, u32))| at.elapsed() > EARLY_TIME;
-        while self.order.front().is_some_and(old) || self.order.len() >= EARLY {
-            if let Some((_, key)) = self.order.pop_front() {
-                self.waiting.remove(&key);
+    /// Forgets what has waited for too long, and until there is `room`; gives the messages that had to make it.
+    fn tidy(&mut self, room: usize) -> Vec<MessageId> {
+        let mut gone = Vec::new();
+        let old = |at: &Instant| at.elapsed() > EARLY_TIME;
+        while self
+            .order
+            .front()
+            .is_some_and(|(at, _)| old(at) || self.order.len() + room > EARLY)
+        {
+            if let Some((at, key)) = self.order.pop_front()
+                // Another may have come with the same nonce since.
+                && self.waiting.get(&key).is_some_and(|ahead| ahead.at == at)
+                && let Some(ahead) = self.waiting.remove(&key)
+                && !old(&at)
+            {
+                gone.push(ahead.message);
             }
         }
-        if self.waiting.insert(key, signed).is_none() {
-            self.order.push_back((Instant::now(), key));
-        }
+        gone
+    }
+
+    /// Whether a transaction with this nonce waits.
+    fn has(&self, from: u32, nonce: u32) -> bool {
+        let found = self.waiting.get(&(from, nonce));
+        found.is_some_and(|ahead| ahead.at.elapsed() <= EARLY_TIME)
+    }
+
+    /// Gwei that a sender's take together.
+    fn cost(&self, from: u32) -> u128 {
+        let its = self.waiting.range((from, 0)..=(from, u32::MAX));
+        its.map(|(_, ahead)| cost(&ahead.signed)).sum()
+    }
+
+    /// Gives the messages that had to make room.
+    fn push(&mut self, signed: SignedTransaction, message: MessageId) -> Vec<MessageId> {
+        let gone = self.tidy(1);
+        let (key, at) = ((signed.transaction.from, signed.transaction.nonce), Instant::now());
+        self.waiting.insert(key, Ahead { signed, message, at });
+        self.order.push_back((at, key));
+        gone
     }
 
     fn get(&self, from: u32, nonce: u32) -> Option<SignedTransaction> {
-        self.waiting.get(&(from, nonce)).cloned()
+        self.waiting.get(&(from, nonce)).map(|ahead| ahead.signed.clone())
     }
 
-    fn remove(&mut self, from: u32, nonce: u32) {
-        self.waiting.remove(&(from, nonce));
+    fn remove(&mut self, from: u32, nonce: u32) -> Option<MessageId> {
+        self.waiting.remove(&(from, nonce)).map(|ahead| ahead.message)
     }
 
     fn senders(&self) -> BTreeSet<u32> {
@@ -168,10 +213,39 @@ impl Early {
     }
 }
 
-/// Whether a nonce is not too far ahead of its sender's.
-fn is_near(sequencer: &Sequencer, from: u32, nonce: u32) -> bool {
+/// The messages of blocks that wait for their parent or for entries of the queue, by the hash of the header.
+#[derive(Default)]
+struct Unplaced {
+    waiting: BTreeMap<[u8; 32], (Instant, MessageId)>,
+}
+
+impl Unplaced {
+    fn push(&mut self, hash: [u8; 32], message: MessageId) {
+        self.waiting.retain(|_, (at, _)| at.elapsed() <= EARLY_TIME);
+        if self.waiting.len() < UNPLACED {
+            // The same header may come with another form of its signature: the first message counts.
+            self.waiting.entry(hash).or_insert((Instant::now(), message));
+        }
+    }
+
+    fn remove(&mut self, hash: &[u8; 32]) -> Option<MessageId> {
+        self.waiting.remove(hash).map(|(_, message)| message)
+    }
+
+    /// Forgets a message that has its verdict.
+    fn forget(&mut self, hash: &[u8; 32], message: MessageId) {
+        if self.waiting.get(hash).is_some_and(|(_, first)| *first == message) {
+            self.waiting.remove(hash);
+        }
+    }
+}
+
+/// Whether a nonce is not too far ahead of its sender's, and the sender has what those ahead of it `cost`.
+fn is_near(sequencer: &Sequencer, from: u32, nonce: u32, cost: u128) -> bool {
     let found = sequencer.soft_account(from);
-    found.is_some_and(|(_, next)| nonce >= next && nonce - next <= EARLY_AHEAD)
+    found.is_some_and(|(account, next)| {
+        nonce >= next && nonce - next <= EARLY_AHEAD && cost <= u128::from(account.balance)
+    })
 }
 
 /// Which round of passing on again it is, over restarts too.
@@ -203,6 +277,7 @@ pub async fn run(parts: Parts) {
         evidence,
         answers,
         early: Arc::default(),
+        unplaced: Arc::default(),
         checks: Arc::new(Semaphore::new(CHECKS)),
         blocks: Arc::default(),
     };
@@ -241,9 +316,11 @@ impl Shared {
                 };
                 let shared = self.clone();
                 tokio::spawn(async move {
-                    let verdict = shared.judge(from, message).await;
+                    let verdict = shared.judge(id, from, message).await;
                     drop(permit);
-                    shared.report(id, verdict).await;
+                    if let Some(verdict) = verdict {
+                        shared.report(id, verdict).await;
+                    }
                 });
             }
             Event::Request { request, responder, .. } => {
@@ -263,11 +340,14 @@ impl Shared {
         let _ = self.handle.report(id, verdict).await;
     }
 
-    async fn judge(&self, from: PeerId, message: Message) -> Verdict {
-        match message {
-            Message::Transaction(signed) | Message::Again(signed, _) => self.judge_transaction(*signed).await,
+    /// The verdict; `None` if it comes later.
+    async fn judge(&self, id: MessageId, from: PeerId, message: Message) -> Option<Verdict> {
+        Some(match message {
+            Message::Transaction(signed) | Message::Again(signed, _) => {
+                return self.judge_transaction(id, *signed).await;
+            }
             Message::Block(bytes) => match Block::from_bytes(&bytes) {
-                Ok(block) => self.judge_block(from, block).await,
+                Ok(block) => return self.judge_block(id, from, block).await,
                 Err(_) => Verdict::Reject,
             },
             Message::Evidence(bytes) => match Evidence::from_bytes(&bytes) {
@@ -278,43 +358,61 @@ impl Shared {
                 Ok(notice) => self.judge_proof(from, notice).await,
                 Err(_) => Verdict::Reject,
             },
-        }
+        })
     }
 
     // TRANSACTIONS
     // ============================================================================================================
 
-    async fn judge_transaction(&self, signed: SignedTransaction) -> Verdict {
+    async fn judge_transaction(&self, id: MessageId, signed: SignedTransaction) -> Option<Verdict> {
         let (from, nonce) = (signed.transaction.from, signed.transaction.nonce);
+        let waiting = {
+            let early = self.early.lock().await;
+            if early.has(from, nonce) {
+                return Some(Verdict::Ignore);
+            }
+            early.cost(from)
+        };
         let early = {
             let sequencer = self.sequencer.lock().await;
             match sequencer.check(&signed) {
                 Ok(_) => false,
                 // It may be that only the order is wrong, or that a block has not come here which makes room.
                 Err(SubmitError::Pool(PoolError::NonceGap { .. } | PoolError::TooMany { .. }))
-                    if is_near(&sequencer, from, nonce) =>
+                    if is_near(&sequencer, from, nonce, waiting + cost(&signed)) =>
                 {
                     true
                 }
-                Err(_) => return Verdict::Ignore,
+                Err(_) => return Some(Verdict::Ignore),
             }
         };
         let word = self.rollup.word();
         let checked = tokio::task::spawn_blocking(move || signed.verify(&word).map(|()| signed)).await;
         let signed = match checked {
             Ok(Ok(signed)) => signed,
-            Ok(Err(_)) => return Verdict::Reject,
-            Err(_) => return Verdict::Ignore,
+            Ok(Err(_)) => return Some(Verdict::Reject),
+            Err(_) => return Some(Verdict::Ignore),
         };
         if early {
-            self.early.lock().await.push(signed);
-            return Verdict::Accept;
+            let gone = {
+                let mut early = self.early.lock().await;
+                // Another may have come while this one was verified.
+                if early.has(from, nonce) {
+                    return Some(Verdict::Ignore);
+                }
+                early.push(signed, id)
+            };
+            for message in gone {
+                self.report(message, Verdict::Ignore).await;
+            }
+            return None;
         }
         if self.sequencer.lock().await.hear(signed).is_err() {
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
+        self.report(id, Verdict::Accept).await;
         self.follow_up(from, nonce.checked_add(1)).await;
-        Verdict::Accept
+        None
     }
 
     /// Takes a sender's transactions that waited for this nonce.
@@ -323,19 +421,35 @@ impl Shared {
             let Some(signed) = self.early.lock().await.get(from, nonce) else {
                 return;
             };
-            match self.sequencer.lock().await.hear(signed) {
+            let heard = self.sequencer.lock().await.hear(signed);
+            let verdict = match heard {
                 // It waits on.
                 Err(SubmitError::Pool(PoolError::TooMany { .. })) => return,
-                Ok(_) => next = nonce.checked_add(1),
-                Err(_) => next = None,
+                Ok(_) => {
+                    next = nonce.checked_add(1);
+                    Verdict::Accept
+                }
+                Err(_) => {
+                    next = None;
+                    Verdict::Ignore
+                }
+            };
+            let message = self.early.lock().await.remove(from, nonce);
+            if let Some(message) = message {
+                self.report(message, verdict).await;
             }
-            self.early.lock().await.remove(from, nonce);
         }
     }
 
     /// Takes what waited for blocks that have come.
     async fn follow_blocks(&self) {
-        let senders = self.early.lock().await.senders();
+        self.pass_on_followed().await;
+        let senders = {
+            let mut early = self.early.lock().await;
+            // Nothing has to make room.
+            early.tidy(0);
+            early.senders()
+        };
         for from in senders {
             let found = self.sequencer.lock().await.soft_account(from);
             if let Some((_, next)) = found {
@@ -347,10 +461,10 @@ impl Shared {
     // BLOCKS
     // ============================================================================================================
 
-    async fn judge_block(&self, from: PeerId, block: Block) -> Verdict {
+    async fn judge_block(&self, id: MessageId, from: PeerId, block: Block) -> Option<Verdict> {
         let header = *block.header();
         let Ok(signer) = block.signer(&self.rollup) else {
-            return Verdict::Reject;
+            return Some(Verdict::Reject);
         };
         let (known, builder, slot) = {
             let turns = lock(&self.turns);
@@ -358,29 +472,39 @@ impl Shared {
         };
         if !known {
             // L1 may be behind here; whoever signs without a stake is nobody's leader.
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
         let near = |slot: u64| (slot.saturating_sub(HEADER_SLOTS)..=slot + 1).contains(&header.slot);
         if !slot.is_some_and(near) {
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
         if let Some(evidence) = self.look_for_equivocation(&block, signer).await {
             self.accuse(evidence).await;
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
         let recent = slot.is_some_and(|slot| header.slot + 2 >= slot);
         let begun = lock(&self.turns).has_begun(header.slot);
         if builder != Some(signer) || !recent || !begun {
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
-        match self.take_block(block).await {
-            Ok(Received::Applied | Received::Early) => Verdict::Accept,
-            Ok(Received::Known | Received::Late) => Verdict::Ignore,
+        let hash = header.hash();
+        // Before it is taken: it may be applied at once.
+        self.unplaced.lock().await.push(hash, id);
+        let taken = self.take_block(block).await;
+        match taken {
+            Ok(Received::Early) => return None,
             Ok(Received::Elsewhere) => {
                 let shared = self.clone();
                 tokio::spawn(async move { shared.catch_up(from).await });
-                Verdict::Accept
+                return None;
             }
+            _ => self.unplaced.lock().await.forget(&hash, id),
+        }
+        self.pass_on_followed().await;
+        Some(match taken {
+            Ok(Received::Applied) => Verdict::Accept,
+            Ok(_) => Verdict::Ignore,
+            // Nobody passes on what it has not executed, and whoever executes it on the same parent finds the same.
             Err(ReceiveError::Fault(fault)) => {
                 warn!(%signer, slot = header.slot, batch = header.batch, index = header.index, %fault, "a block cannot be executed");
                 Verdict::Reject
@@ -388,6 +512,17 @@ impl Shared {
             Err(ReceiveError::Sequencer(error)) => {
                 warn!(%error, "a block is not taken");
                 Verdict::Ignore
+            }
+        })
+    }
+
+    /// Passes on the blocks that waited and were applied.
+    async fn pass_on_followed(&self) {
+        let followed = self.sequencer.lock().await.take_followed();
+        for hash in followed {
+            let message = self.unplaced.lock().await.remove(&hash);
+            if let Some(message) = message {
+                self.report(message, Verdict::Accept).await;
             }
         }
     }
@@ -502,7 +637,7 @@ impl Shared {
         let journal = self.journal.clone();
         let look = tokio::task::spawn_blocking(move || {
             let (_, after) = points(&journal, notice.first, notice.last).ok()??;
-            let known = journal.has_proof(notice.last).ok()?;
+            let known = journal.has_proof(notice.first, notice.last).ok()?;
             (after.root == notice.root).then_some(known)
         });
         match look.await.ok().flatten() {
@@ -522,7 +657,8 @@ impl Shared {
         for pause in PROOF_PAUSES {
             sleep(pause).await;
             // Who passes a notice on may be fetching the proof itself.
-            if let Ok(Response::Found(found)) = self.handle.request(peer, Request::Proof { last: notice.last }).await {
+            let (first, last) = (notice.first, notice.last);
+            if let Ok(Response::Found(found)) = self.handle.request(peer, Request::Proof { first, last }).await {
                 body = Some(found);
                 break;
             }
@@ -550,7 +686,9 @@ impl Shared {
         // Batches are taken back, and own proofs kept, under the same lock.
         let mut sequencer = self.sequencer.lock().await;
         let now = points(&self.journal, notice.first, notice.last).ok().flatten();
-        if now != Some(verified_at) || self.journal.has_proof(notice.last).unwrap_or(true) {
+        let known = self.journal.has_proof(notice.first, notice.last).unwrap_or(true);
+        let full = self.journal.proofs_to(notice.last).is_ok_and(|count| count >= RUNS);
+        if now != Some(verified_at) || known || full {
             return;
         }
         if self.journal.keep_proof(&proof).is_ok() {

@@ -110,11 +110,11 @@ impl Served {
         Ok(sealed.and_then(|sealed| operation_body(&sealed.data(), position)))
     }
 
-    fn proof(&self, last: u64) -> Result<Option<Vec<u8>>, JournalError> {
-        let Some(proof) = self.journal.proof(last)? else {
+    fn proof(&self, first: u64, last: u64) -> Result<Option<Vec<u8>>, JournalError> {
+        let Some(proof) = self.journal.proof(first, last)? else {
             return Ok(None);
         };
-        let Some((before, after)) = points(&self.journal, proof.first, last)? else {
+        let Some((before, after)) = points(&self.journal, first, last)? else {
             return Ok(None);
         };
         // A proof of batches that were taken back proves nothing any more.
@@ -172,7 +172,7 @@ impl Answers for Served {
         let found = match request {
             Request::Account { index, at } => self.account(index, at).await,
             Request::Operation { batch, position } => self.operation(batch, position),
-            Request::Proof { last } => self.proof(last),
+            Request::Proof { first, last } => self.proof(first, last),
             Request::BlocksByRange { .. } | Request::Batch { .. } => Ok(None),
         };
         found.unwrap_or_else(|error| {

@@ -73,8 +73,10 @@ pub enum Request {
         /// Its number.
         number: u64,
     },
-    /// A proof.
+    /// The proof of a run of batches.
     Proof {
+        /// The first batch that it covers. Several runs may end with one batch.
+        first: u64,
         /// The last batch that it covers.
         last: u64,
     },
@@ -96,7 +98,7 @@ pub enum Request {
 
 impl Request {
     /// Bytes of the longest question.
-    pub const MAX_BYTES: usize = 12;
+    pub const MAX_BYTES: usize = 16;
 
     /// The protocol that carries it.
     pub fn kind(&self) -> Kind {
@@ -113,7 +115,8 @@ impl Request {
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::BlocksByRange { first, count } => [&first.to_be_bytes()[..], &count.to_be_bytes()].concat(),
-            Self::Batch { number } | Self::Proof { last: number } => number.to_be_bytes().to_vec(),
+            Self::Batch { number } => number.to_be_bytes().to_vec(),
+            Self::Proof { first, last } => [first.to_be_bytes(), last.to_be_bytes()].concat(),
             Self::Account { index, at } => [&index.to_be_bytes()[..], &[*at as u8]].concat(),
             Self::Operation { batch, position } => [&batch.to_be_bytes()[..], &position.to_be_bytes()].concat(),
         }
@@ -144,6 +147,7 @@ impl Request {
                 number: reader.u64("the batch")?,
             },
             Kind::Proof => Self::Proof {
+                first: reader.u64("the first batch")?,
                 last: reader.u64("the last batch")?,
             },
             Kind::Account => Self::Account {

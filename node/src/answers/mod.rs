@@ -119,14 +119,12 @@ pub enum Wrong {
         found: String,
     },
     /// It answers another question.
-    #[error("it is of the batches {first} to {last}, a proof that ends with batch {asked} was asked for")]
+    #[error("it is of the batches {} to {}, the proof of batches {} to {} was asked for", found.0, found.1, asked.0, asked.1)]
     Range {
-        /// The last batch that was asked for.
-        asked: u64,
-        /// Its first.
-        first: u64,
-        /// Its last.
-        last: u64,
+        /// First and last batch that were asked for.
+        asked: (u64, u64),
+        /// Its own.
+        found: (u64, u64),
     },
     /// The proof does not prove what comes with it.
     #[error("the proof of batches {first} to {last} does not verify: {reason}")]

@@ -155,7 +155,8 @@ impl Chain {
             root,
             digest,
         };
-        let mut asking = peers.asking(Request::Proof { last }, |heads| heads.proven.number);
+        let first = tip.batch + 1;
+        let mut asking = peers.asking(Request::Proof { first, last }, |heads| heads.proven.number, proven);
         while let Some((peer, body)) = asking.next().await? {
             match self.check(ground, &tip, &after, body).await {
                 Ok(point) => {
@@ -229,12 +230,9 @@ impl Chain {
     async fn check(&self, ground: &Ground, tip: &Point, claimed: &Point, body: Vec<u8>) -> Result<Point, Fault> {
         let answer = ProofAnswer::from_bytes(&body).map_err(Wrong::from)?;
         drop(body);
-        if answer.after.batch != claimed.batch {
-            return Err(Fault::Lie(Wrong::Range {
-                asked: claimed.batch,
-                first: answer.first(),
-                last: answer.after.batch,
-            }));
+        let (asked, found) = ((tip.batch + 1, claimed.batch), (answer.first(), answer.after.batch));
+        if asked != found {
+            return Err(Fault::Lie(Wrong::Range { asked, found }));
         }
         let (rollup, kernel) = (ground.rollup, self.kernel);
         let judged = tokio::task::spawn_blocking(move || {
@@ -245,8 +243,8 @@ impl Chain {
         let (before, after) = judged.await.map_err(|_| Fault::Ours(LightError::Ended))??;
         if before != *tip {
             return Err(Fault::Stale(format!(
-                "its proof starts after batch {}, at another point than the one after batch {} that is verified here",
-                before.batch, tip.batch
+                "its proof starts at another point after batch {} than the one that is verified here",
+                tip.batch
             )));
         }
         if after.digest != claimed.digest {

@@ -39,8 +39,20 @@ pub(super) enum Question {
     Root(u64),
     /// A committed batch.
     Batch(u64),
-    /// Who leads a slot.
-    Leader(u64),
+    /// Who builds a slot.
+    Builder(u64),
+    /// Whether an address is a validator's, or was.
+    Validator(L1Address),
+}
+
+/// Who builds a slot, as far as L1 says so now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Builder {
+    /// `None` if nobody does.
+    pub(super) who: Option<L1Address>,
+    /// Whether honest nodes that looked at L1 earlier found the same: the leader was in office all along. A validator that leaves or is
+    /// jailed in its slot has built a part of it, and those who stand in for it may be others from one L1 block to the next.
+    pub(super) settled: bool,
 }
 
 /// What L1 says.
@@ -48,7 +60,8 @@ pub(super) enum Question {
 enum Fact {
     Root(Option<Word>),
     Batch(BatchInfo),
-    Leader(Option<L1Address>),
+    Builder(Builder),
+    Validator(bool),
 }
 
 impl fmt::Display for Question {
@@ -56,7 +69,8 @@ impl fmt::Display for Question {
         match self {
             Self::Root(batch) => write!(f, "the state root after batch {batch}"),
             Self::Batch(batch) => write!(f, "digest, header and operations of batch {batch}"),
-            Self::Leader(slot) => write!(f, "the leader of slot {slot}"),
+            Self::Builder(slot) => write!(f, "the builder of slot {slot}"),
+            Self::Validator(address) => write!(f, "whether {address} is a validator"),
         }
     }
 }
@@ -73,8 +87,9 @@ impl fmt::Display for Fact {
                 hex(&batch.head),
                 hex(&batch.operations_root)
             ),
-            Self::Leader(None) => f.write_str("none"),
-            Self::Leader(Some(leader)) => leader.fmt(f),
+            Self::Builder(Builder { who: None, .. }) => f.write_str("none"),
+            Self::Builder(Builder { who: Some(builder), .. }) => builder.fmt(f),
+            Self::Validator(is) => is.fmt(f),
         }
     }
 }
@@ -84,19 +99,36 @@ async fn read(l1: &dyn L1, place: Place, question: Question) -> Result<Fact, L1E
     Ok(match question {
         Question::Root(batch) => Fact::Root(rollup.root(batch).await?),
         Question::Batch(batch) => Fact::Batch(rollup.batch(batch).await?),
-        Question::Leader(slot) => {
+        Question::Builder(slot) => {
             let staking = Staking::new(l1, place.staking);
-            let (least, time) = (staking.constants().await?.min_stake, l1.head().await?.timestamp);
+            let (constants, time) = (staking.constants().await?, l1.head().await?.timestamp);
+            let least = constants.min_stake;
+            let drawn = match staking.leader(slot).await {
+                Ok(drawn) => drawn,
+                Err(L1Error::Reverted { .. }) => None,
+                Err(error) => return Err(error),
+            };
             // The draw's leader is asked about alone first: most often it is in office.
-            let office = match staking.leader(slot).await {
-                Ok(Some(leader)) => staking.in_office([leader], least, time).await?,
-                _ => Vec::new(),
-            };
-            let office = match office.is_empty() {
-                false => office,
-                true => staking.in_office(staking.first_operators().await?, least, time).await?,
-            };
-            Fact::Leader(staking.builder(slot, &office, least, time).await?)
+            if let Some(leader) = drawn
+                && let Some(found) = staking.validator(leader).await?
+                && found.in_office(least, time)
+            {
+                // Nodes decide who builds a slot in the one before.
+                let decided = constants.clock.slot_start(slot.saturating_sub(1));
+                return Ok(Fact::Builder(Builder {
+                    who: drawn,
+                    settled: found.jailed_until <= decided,
+                }));
+            }
+            let office = staking.in_office(staking.first_operators().await?, least, time).await?;
+            Fact::Builder(Builder {
+                who: staking.builder(slot, &office, least, time).await?,
+                settled: false,
+            })
+        }
+        Question::Validator(address) => {
+            let found = Staking::new(l1, place.staking).validator(address).await?;
+            Fact::Validator(found.is_some())
         }
     })
 }
@@ -398,10 +430,18 @@ impl Endpoints {
         }
     }
 
-    /// Who leads a slot: the draw's, or where there is none the first validator in office.
-    pub(super) async fn leader(&self, slot: u64) -> Result<Option<L1Address>, LightError> {
-        match self.fact(Question::Leader(slot)).await? {
-            Fact::Leader(leader) => Ok(leader),
+    /// Who builds a slot: the draw's leader, or who stands in for it.
+    pub(super) async fn builder(&self, slot: u64) -> Result<Builder, LightError> {
+        match self.fact(Question::Builder(slot)).await? {
+            Fact::Builder(builder) => Ok(builder),
+            _ => Err(LightError::NoEndpoint),
+        }
+    }
+
+    /// Whether an address is a validator's, or was.
+    pub(super) async fn is_validator(&self, address: L1Address) -> Result<bool, LightError> {
+        match self.fact(Question::Validator(address)).await? {
+            Fact::Validator(is) => Ok(is),
             _ => Err(LightError::NoEndpoint),
         }
     }

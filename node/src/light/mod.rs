@@ -367,8 +367,13 @@ impl Light {
             StateAt::Committed => |heads| heads.committed.number,
             StateAt::Soft => |heads| heads.soft.number,
         };
-        self.agreed()?;
-        let mut asking = self.0.peers.asking(Request::Account { index, at }, head);
+        let common = self.agreed()?;
+        let most = match at {
+            StateAt::Proven => common.proven,
+            StateAt::Committed => common.committed,
+            StateAt::Soft => u64::MAX,
+        };
+        let mut asking = self.0.peers.asking(Request::Account { index, at }, head, most);
         while let Some((peer, body)) = asking.next().await? {
             match self.check_account(index, at, peer, &body).await {
                 Ok(answer) => return Ok(answer),
@@ -476,8 +481,18 @@ impl Light {
                 "its block is of slot {slot}, which is later than {newest}"
             )));
         }
-        let leader = endpoints.leader(header.slot).await?;
-        let leader = leader.ok_or_else(|| Fault::Stale(format!("slot {} has no leader", header.slot)))?;
+        let builder = endpoints.builder(header.slot).await?;
+        let leader = builder
+            .who
+            .ok_or_else(|| Fault::Stale(format!("slot {} has no leader", header.slot)))?;
+        let signer = signed.signer(&self.0.ground.rollup).map_err(Wrong::from)?;
+        if signer != leader && !builder.settled && endpoints.is_validator(signer).await? {
+            let slot = header.slot;
+            return Err(Fault::Stale(format!(
+                "its block of slot {slot} is signed by the validator {signer}; by L1 it is {leader} that builds there now, which may have \
+                 changed since"
+            )));
+        }
         proof.check_leader(&self.0.ground.rollup, leader)?;
         let against = format!(
             "the signature of {leader}, the leader of slot {}, of the header 0x{}: it can be taken back",
@@ -494,7 +509,8 @@ impl Light {
     pub async fn operation(&self, batch: u64, position: u32) -> Result<OperationAnswer, LightError> {
         self.on_l1(batch).await?;
         let request = Request::Operation { batch, position };
-        let mut asking = self.0.peers.asking(request, |heads| heads.committed.number);
+        let most = self.agreed()?.committed;
+        let mut asking = self.0.peers.asking(request, |heads| heads.committed.number, most);
         while let Some((peer, body)) = asking.next().await? {
             match self.check_operation(batch, position, peer, &body).await {
                 Ok(answer) => return Ok(answer),

@@ -1,8 +1,8 @@
-//! Asking peers, one after the other, until an answer holds.
+//! Asking peers until an answer holds: the best first, another beside it when that one takes its time.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use starling_p2p::conduct::Offence;
@@ -11,7 +11,8 @@ use starling_p2p::handle::RequestError;
 use starling_p2p::request::{Refusal, Request, Response};
 use starling_p2p::status::{Heads, Role};
 use starling_p2p::{Handle, PeerId};
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::error::LightError;
@@ -19,6 +20,15 @@ use crate::answers::Wrong;
 
 /// Between two rounds through all peers.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a peer has before another is asked beside it. Longer: peers that are silent on purpose use up the patience of whoever asks.
+const ALONE: Duration = Duration::from_secs(1);
+
+/// How long a peer that let that pass comes after all others.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// Peers that are asked at once. Each may answer with a proof, a megabyte at most.
+const AT_ONCE: usize = 8;
 
 /// What is wrong with an answer.
 #[derive(Debug)]
@@ -52,16 +62,23 @@ pub(super) struct Peers {
     /// How long is looked for a peer whose answer holds.
     patience: Duration,
     banned: Arc<AtomicU64>,
+    /// Who let a question wait, and when.
+    silent: Arc<Mutex<HashMap<PeerId, Instant>>>,
 }
 
 impl Peers {
     pub(super) fn new(handle: Handle, patience: Duration) -> Self {
-        let banned = Arc::default();
         Self {
             handle,
             patience,
-            banned,
+            banned: Arc::default(),
+            silent: Arc::default(),
         }
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashMap<PeerId, Instant>> {
+        // Nothing that holds it can panic half-way through a change.
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Peers whose lies were found since the start.
@@ -73,12 +90,16 @@ impl Peers {
         self.patience
     }
 
-    /// Starts asking; those come first that say they are furthest by `head`.
-    pub(super) fn asking(&self, request: Request, head: fn(&Heads) -> u64) -> Asking<'_> {
+    /// Starts asking; those come first that say they are furthest by `head`, and of whoever says more than `most`, which is as far as
+    /// one can be, that is believed.
+    pub(super) fn asking(&self, request: Request, head: fn(&Heads) -> u64, most: u64) -> Asking<'_> {
         Asking {
             peers: self,
             request,
             head,
+            most,
+            pending: JoinSet::new(),
+            under_way: HashSet::new(),
             until: Instant::now() + self.patience,
             round: HashSet::new(),
             again: false,
@@ -93,6 +114,10 @@ pub(super) struct Asking<'a> {
     peers: &'a Peers,
     request: Request,
     head: fn(&Heads) -> u64,
+    most: u64,
+    pending: JoinSet<(PeerId, Result<Response, RequestError>)>,
+    /// Who is being asked.
+    under_way: HashSet<PeerId>,
     until: Instant,
     /// Who was asked in this round.
     round: HashSet<PeerId>,
@@ -105,31 +130,74 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// The next answer; `None` when nobody is left to ask, or it has taken too long.
     pub(super) async fn next(&mut self) -> Result<Option<(PeerId, Vec<u8>)>, LightError> {
-        while Instant::now() < self.until {
-            let Some(peer) = self.candidate().await? else {
-                // With nobody asked, somebody may still come; after a round of honest ignorance nothing will change.
-                if !self.round.is_empty() && !self.again {
-                    return Ok(None);
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            // Whoever comes here has nobody that answers in time.
+            let mut alone = ALONE;
+            if self.pending.len() < AT_ONCE {
+                match self.candidate().await? {
+                    Some(peer) => self.ask(peer),
+                    None if self.pending.is_empty() => {
+                        // With nobody asked, somebody may still come; after a round of honest ignorance nothing will change.
+                        if !self.round.is_empty() && !self.again {
+                            return Ok(None);
+                        }
+                        self.round.clear();
+                        self.again = false;
+                        sleep(PAUSE.min(left)).await;
+                        continue;
+                    }
+                    None => alone = left,
                 }
-                self.round.clear();
-                self.again = false;
-                sleep(PAUSE).await;
-                continue;
-            };
-            self.round.insert(peer);
-            match self.peers.handle.request(peer, self.request).await {
-                Ok(Response::Found(body)) => {
-                    self.answers += 1;
-                    return Ok(Some((peer, body)));
+            } else {
+                alone = left;
+            }
+            match timeout(alone.min(left), self.pending.join_next()).await {
+                Ok(Some(Ok((peer, outcome)))) => {
+                    self.under_way.remove(&peer);
+                    if let Some(body) = self.answer(peer, outcome)? {
+                        return Ok(Some((peer, body)));
+                    }
                 }
-                Ok(_) => self.last = format!("{peer} answered another question"),
-                Err(RequestError::Ended(_)) => return Err(LightError::Ended),
-                Err(error) => {
-                    debug!(%peer, %error, "no answer");
-                    let unknown = Refusal::Unknown;
-                    self.again |= !matches!(&error, RequestError::Refused { refusal, .. } if *refusal == unknown);
-                    self.last = error.to_string();
+                Ok(_) => {}
+                Err(_) => {
+                    let now = Instant::now();
+                    let mut silent = self.peers.silent();
+                    silent.retain(|_, at| at.elapsed() < SILENT);
+                    silent.extend(self.under_way.iter().map(|peer| (*peer, now)));
+                    self.again = true;
+                    self.last = format!("{} peers let the question wait", self.under_way.len());
                 }
+            }
+        }
+    }
+
+    fn ask(&mut self, peer: PeerId) {
+        self.round.insert(peer);
+        self.under_way.insert(peer);
+        let (handle, request) = (self.peers.handle.clone(), self.request);
+        self.pending
+            .spawn(async move { (peer, handle.request(peer, request).await) });
+    }
+
+    /// What a peer has said, if it is an answer.
+    fn answer(&mut self, peer: PeerId, outcome: Result<Response, RequestError>) -> Result<Option<Vec<u8>>, LightError> {
+        match outcome {
+            Ok(Response::Found(body)) => {
+                self.peers.silent().remove(&peer);
+                self.answers += 1;
+                return Ok(Some(body));
+            }
+            Ok(_) => self.last = format!("{peer} answered another question"),
+            Err(RequestError::Ended(_)) => return Err(LightError::Ended),
+            Err(error) => {
+                debug!(%peer, %error, "no answer");
+                let unknown = Refusal::Unknown;
+                self.again |= !matches!(&error, RequestError::Refused { refusal, .. } if *refusal == unknown);
+                self.last = error.to_string();
             }
         }
         Ok(None)
@@ -140,7 +208,11 @@ impl Asking<'_> {
         let candidates = peers
             .iter()
             .filter(|info| info.status.role != Role::Light && !self.round.contains(&info.peer));
-        let rank = |info: &PeerInfo| (self.head)(&info.status.heads);
+        let silent = self.peers.silent();
+        let rank = |info: &PeerInfo| {
+            let speaks = silent.get(&info.peer).is_none_or(|at| at.elapsed() >= SILENT);
+            (speaks, (self.head)(&info.status.heads).min(self.most))
+        };
         let best = candidates.max_by(|a, b| rank(a).cmp(&rank(b)).then(a.score.total_cmp(&b.score)));
         Ok(best.map(|info| info.peer))
     }

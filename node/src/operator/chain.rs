@@ -336,6 +336,11 @@ impl Sequencer {
             || self.held.iter().any(|held| held.block.header().hash() == hash)
     }
 
+    /// The headers' hashes of blocks that have waited and were applied since this was last asked.
+    pub fn take_followed(&mut self) -> Vec<[u8; 32]> {
+        std::mem::take(&mut self.followed)
+    }
+
     /// A transaction that waits here with exactly this signature, so that it need not be verified again.
     pub fn has_verified(&self, signed: &SignedTransaction) -> bool {
         let id = self.journal.id(signed);
@@ -390,7 +395,12 @@ impl Sequencer {
             let held = self.held.remove(at);
             let block = &held.block;
             match self.try_block(block) {
-                Ok(Received::Applied) => early.clear(),
+                Ok(Received::Applied) => {
+                    if self.followed.len() < HELD {
+                        self.followed.push(block.header().hash());
+                    }
+                    early.clear();
+                }
                 Ok(Received::Early) => {
                     early.push(block.header().hash());
                     self.hold(held);

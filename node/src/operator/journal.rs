@@ -411,7 +411,9 @@ impl Journal {
     pub fn unseal(&self, sealed: &Sealed) -> Result<(), JournalError> {
         let mut batch = WriteBatch::default();
         batch.delete(Table::Batches, number_key(sealed.number));
-        batch.delete(Table::Proofs, number_key(sealed.number));
+        for (key, _) in self.store.scan(&proofs_to(sealed.number))? {
+            batch.delete(Table::Proofs, key);
+        }
         for (index, before) in &sealed.undo {
             match before {
                 Some(account) => batch.put(Table::Accounts, index.to_be_bytes(), write_account(account)),
@@ -574,43 +576,95 @@ impl Journal {
     /// When the store fails.
     pub fn keep_proof(&self, proof: &StoredProof) -> Result<(), JournalError> {
         let mut batch = WriteBatch::default();
-        batch.put(Table::Proofs, number_key(proof.last), write_proof(proof));
+        batch.put(Table::Proofs, proof_key(proof.first, proof.last), write_proof(proof));
         Ok(self.store.write(batch)?)
     }
 
-    /// Whether there is a proof that ends at this batch.
+    /// Whether there is a proof of this run of batches.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn has_proof(&self, last: u64) -> Result<bool, JournalError> {
-        Ok(self.store.get(Table::Proofs, &number_key(last))?.is_some())
+    pub fn has_proof(&self, first: u64, last: u64) -> Result<bool, JournalError> {
+        Ok(self.store.get(Table::Proofs, &proof_key(first, last))?.is_some())
     }
 
-    /// The proof that ends at this batch.
+    /// How many proofs end at this batch.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn proofs_to(&self, last: u64) -> Result<usize, JournalError> {
+        Ok(self.store.scan(&proofs_to(last))?.len())
+    }
+
+    /// The proof of this run of batches.
     ///
     /// # Errors
     /// When the store fails or the record is damaged.
-    pub fn proof(&self, last: u64) -> Result<Option<StoredProof>, JournalError> {
-        let found = self.store.get(Table::Proofs, &number_key(last))?;
-        let read = |value: Vec<u8>| read_proof(last, &value).ok_or_else(|| damaged("a proof", "its length"));
+    pub fn proof(&self, first: u64, last: u64) -> Result<Option<StoredProof>, JournalError> {
+        let found = self.store.get(Table::Proofs, &proof_key(first, last))?;
+        let read = |value: Vec<u8>| read_proof_at((first, last), &value);
         found.map(read).transpose()
     }
 
-    /// At most `count` proofs that end at batch `number` or later, earliest first. Each has more than 100 KB, and there are as many as
+    /// At most `count` proofs that end at batch `number` or later, by last batch and of one last batch by the first. Each has more than 100 KB, and there are as many as
     /// were ever made: whoever asks from far back asks for few.
     ///
     /// # Errors
     /// When the store fails or a record is damaged.
     pub fn proofs(&self, number: u64, count: usize) -> Result<Vec<StoredProof>, JournalError> {
         let mut scan = Scan::all(Table::Proofs);
-        scan.after = number.checked_sub(1).map(|before| number_key(before).to_vec());
+        scan.after = number.checked_sub(1).map(|before| proof_key(u64::MAX, before).to_vec());
         scan.limit = count;
+        self.read_proofs(&scan)
+    }
+
+    /// The proof behind that of the run from `first` to `last`, in the order of [Journal::proofs].
+    ///
+    /// # Errors
+    /// When the store fails or the record is damaged.
+    pub fn proof_after(&self, first: u64, last: u64) -> Result<Option<StoredProof>, JournalError> {
+        let mut scan = Scan::all(Table::Proofs);
+        scan.after = Some(proof_key(first, last).to_vec());
+        scan.limit = 1;
+        Ok(self.read_proofs(&scan)?.pop())
+    }
+
+    fn read_proofs(&self, scan: &Scan) -> Result<Vec<StoredProof>, JournalError> {
         let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
-            number_of(key)
-                .and_then(|last| read_proof(last, value))
-                .ok_or_else(|| damaged("a proof", "its length"))
+            let run = run_of(key).ok_or_else(|| damaged("a proof", "its key's length"))?;
+            read_proof_at(run, value)
         };
-        self.store.scan(&scan)?.iter().map(read).collect()
+        self.store.scan(scan)?.iter().map(read).collect()
+    }
+}
+
+/// The key of a proof. Any run that ends with a batch may have been proven, and L1 has settled one of them.
+fn proof_key(first: u64, last: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number_key(last));
+    key[8..].copy_from_slice(&number_key(first));
+    key
+}
+
+/// First and last batch of a key that [proof_key] made.
+fn run_of(key: &[u8]) -> Option<(u64, u64)> {
+    let (last, first) = key.split_at_checked(8)?;
+    Some((number_of(first)?, number_of(last)?))
+}
+
+/// The proofs that end at a batch.
+fn proofs_to(last: u64) -> Scan {
+    let mut scan = Scan::all(Table::Proofs);
+    scan.prefix = number_key(last).to_vec();
+    scan
+}
+
+fn read_proof_at((first, last): (u64, u64), value: &[u8]) -> Result<StoredProof, JournalError> {
+    let what = || format!("the proof of batches {first} to {last}");
+    let proof = read_proof(last, value).ok_or_else(|| damaged(what(), "its length"))?;
+    match proof.first == first {
+        true => Ok(proof),
+        false => Err(damaged(what(), "its first batch")),
     }
 }
 

@@ -225,6 +225,8 @@ pub struct Sequencer {
     pub(super) made: Vec<Block>,
     /// Blocks that stand elsewhere than at the end of the chain, until that comes to them.
     pub(super) held: Vec<Held>,
+    /// Hashes of the headers of those that were applied, until somebody asks.
+    pub(super) followed: Vec<[u8; 32]>,
     /// Signed blocks that were taken back since the start.
     pub(super) revoked: u64,
     pub(super) feed: Feed,
@@ -301,6 +303,7 @@ impl Sequencer {
                 .into_iter()
                 .map(|block| Held { block, since: None })
                 .collect(),
+            followed: Vec::new(),
             revoked: 0,
             feed: Feed::new(BACKLOG),
             reached: None,

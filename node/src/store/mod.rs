@@ -35,7 +35,7 @@ pub use redb_store::RedbStore;
 pub use sled_store::SledStore;
 
 /// Version of what the tables hold. A store of another version is not opened.
-pub const FORMAT: &[u8] = b"3";
+pub const FORMAT: &[u8] = b"4";
 
 /// Where the version stands, in [Table::Meta].
 const FORMAT_KEY: &[u8] = b"format";
@@ -52,7 +52,7 @@ pub enum Table {
     Batches,
     /// Signed blocks, by batch number and the block's number in it (four big-endian bytes).
     Blocks,
-    /// Proofs and proven roots, by the number of the last batch they cover.
+    /// Proofs, by the numbers of the last and of the first batch they cover.
     Proofs,
     /// Transaction id: batch number and place in it.
     Transactions,

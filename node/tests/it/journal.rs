@@ -210,9 +210,9 @@ proptest! {
     }
 }
 
-fn proof(last: u64, chain: &Chain) -> StoredProof {
+fn proof(first: u64, last: u64, chain: &Chain) -> StoredProof {
     StoredProof {
-        first: 1,
+        first,
         last,
         root: chain.state().root(),
         payee: OWNER,
@@ -229,9 +229,12 @@ fn proofs_and_places_survive_a_restart() {
         let mut chain = Chain::new(backend);
         chain.seal(&[10_000, 20_000], &[]);
         chain.seal(&[], &[(0, 1, 7), (1, 0, 5)]);
-        chain.journal.keep_proof(&proof(1, &chain)).unwrap();
-        chain.journal.keep_proof(&proof(2, &chain)).unwrap();
-        let (kept, sealed) = ([proof(1, &chain), proof(2, &chain)], chain.sealed.clone());
+        // In whatever order they come; two runs may end with one batch.
+        let kept = [(1, 1), (1, 2), (2, 2)].map(|(first, last)| proof(first, last, &chain));
+        kept.iter()
+            .rev()
+            .for_each(|proof| chain.journal.keep_proof(proof).unwrap());
+        let sealed = chain.sealed.clone();
         let Chain {
             folder, store, journal, ..
         } = chain;
@@ -242,8 +245,21 @@ fn proofs_and_places_survive_a_restart() {
         assert_eq!(journal.proofs(2, usize::MAX).unwrap(), kept[1..]);
         assert!(journal.proofs(3, usize::MAX).unwrap().is_empty());
         assert_eq!(journal.proofs(0, 1).unwrap(), kept[..1]);
-        assert_eq!(journal.proof(2).unwrap().as_ref(), Some(&kept[1]));
-        assert_eq!(journal.proof(3).unwrap(), None);
+        for proof in &kept {
+            assert_eq!(journal.proof(proof.first, proof.last).unwrap().as_ref(), Some(proof));
+            assert!(journal.has_proof(proof.first, proof.last).unwrap());
+        }
+        for (first, last) in [(2, 1), (1, 3), (3, 3)] {
+            assert_eq!(journal.proof(first, last).unwrap(), None);
+            assert!(!journal.has_proof(first, last).unwrap());
+        }
+        assert_eq!([1, 2, 3].map(|last| journal.proofs_to(last).unwrap()), [1, 2, 0]);
+        let (mut all, mut at) = (Vec::new(), (0, 0));
+        while let Some(proof) = journal.proof_after(at.0, at.1).unwrap() {
+            at = (proof.first, proof.last);
+            all.push(proof);
+        }
+        assert_eq!(all, kept);
         for (signed, place) in sealed[1].transactions().iter().zip(0..) {
             let id = journal.id(signed);
             assert_eq!(journal.place(&id).unwrap(), Some((2, place)));
@@ -251,7 +267,7 @@ fn proofs_and_places_survive_a_restart() {
         }
         assert_eq!(sealed[1].transactions().len(), 2);
         assert!(journal.sealed(3).unwrap().is_none());
-        // A batch that is taken back takes its proof with it.
+        // A batch that is taken back takes its proofs with it.
         journal.unseal(&sealed[1]).unwrap();
         assert_eq!(journal.proofs(0, usize::MAX).unwrap(), kept[..1]);
         let other = RollupId { chain_id: 1, ..ROLLUP };
@@ -271,7 +287,7 @@ fn damage_is_told_and_named() {
         let mut chain = Chain::new(backend);
         chain.seal(&[10_000, 20_000], &[]);
         chain.seal(&[500], &[(0, 1, 7)]);
-        chain.journal.keep_proof(&proof(2, &chain)).unwrap();
+        chain.journal.keep_proof(&proof(2, 2, &chain)).unwrap();
         let sealed = chain.sealed[1].transactions()[0].clone();
         let mut waiting = sealed.clone();
         waiting.transaction.nonce = 1;
@@ -289,7 +305,7 @@ fn damage_is_told_and_named() {
         let records: [(Table, Vec<u8>, &str); 6] = [
             (Table::Accounts, 1u32.to_be_bytes().to_vec(), "account"),
             (Table::Batches, number_key(2).to_vec(), "batch 2"),
-            (Table::Proofs, number_key(2).to_vec(), "proof"),
+            (Table::Proofs, [number_key(2), number_key(2)].concat(), "proof"),
             (Table::Transactions, place.0.to_vec(), "place"),
             (Table::Pool, pool.0.to_vec(), "transaction"),
             (Table::Fates, pool.0.to_vec(), "what became of transaction"),

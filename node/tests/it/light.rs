@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use starling_node::answers::account::{Leaf, Origin};
 use starling_node::answers::proof::Point;
 use starling_node::l1::abi::{self, ROLLUP};
-use starling_node::l1::hex;
+use starling_node::l1::staking::Staking;
+use starling_node::l1::{L1, hex};
 use starling_node::light::{Light, LightError, Settings, Stage};
 use starling_node::operator::hex_word;
 use starling_p2p::request::{Request, StateAt};
@@ -47,27 +48,23 @@ async fn connected(settings: Settings, nodes: usize) -> Light {
 // LIES
 // ================================================================================================================
 
-/// Asks a light node that knows a liar, which seems to be further than everybody, and an honest node.
+/// Asks a light node that knows a liar and an honest node, which waits until the liar has had its say.
 async fn caught(scene: &Scene, what: &str, request: Request, lie: Lie) {
     let liar = Node::liar(scene, lie).await;
     let honest = Node::honest(scene).await;
     let light = start(scene, &[scene.l1()], &[&liar, &honest], None).await;
     let (peer, right) = match request {
         Request::Account { index, at } => {
-            let answer = light
-                .account(index, at)
-                .await
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let (answer, ()) = tokio::join!(light.account(index, at), first(&liar, &honest));
+            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
             (
                 answer.checked.peer,
                 answer.proof.to_bytes() == scene.body(&request).unwrap(),
             )
         }
         Request::Operation { batch, position } => {
-            let answer = light
-                .operation(batch, position)
-                .await
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let (answer, ()) = tokio::join!(light.operation(batch, position), first(&liar, &honest));
+            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
             (
                 answer.checked.peer,
                 answer.proof.to_bytes() == scene.body(&request).unwrap(),
@@ -77,13 +74,19 @@ async fn caught(scene: &Scene, what: &str, request: Request, lie: Lie) {
     };
     assert!(right, "{what}: the answer is another than the honest one");
     assert_eq!(peer, Some(honest.id()), "{what}");
-    assert!(liar.asked() > 0, "{what}: the liar was not asked");
     assert_eq!(light.status().await.unwrap().banned, 1, "{what}");
     until("the liar is gone", async || {
         light.status().await.unwrap().peers == [honest.id()]
     })
     .await;
     light.shutdown().await;
+}
+
+/// The second node knows nothing until the first is asked.
+async fn first(first: &Node, second: &Node) {
+    second.close(true);
+    until("the first is asked", async || first.asked() > 0).await;
+    second.close(false);
 }
 
 /// Where the balance is in an answer about a proven account.
@@ -280,9 +283,8 @@ async fn answers_are_checked_and_liars_are_replaced() {
     });
     let late = Node::liar(&scene, stale).await;
     let light = start(&scene, &[scene.l1()], &[&late, &honest], None).await;
-    let answer = light.account(1, StateAt::Proven).await.unwrap();
-    assert_eq!(answer.checked.peer, Some(honest.id()));
-    assert!(late.asked() > 0);
+    let (answer, ()) = tokio::join!(light.account(1, StateAt::Proven), first(&late, &honest));
+    assert_eq!(answer.unwrap().checked.peer, Some(honest.id()));
     let status = light.status().await.unwrap();
     assert_eq!((status.banned, status.peers.len()), (0, 2));
     light.shutdown().await;
@@ -299,6 +301,61 @@ async fn answers_are_checked_and_liars_are_replaced() {
     );
     light.shutdown().await;
     process(&scene, &honest).await;
+    silence(&scene, &honest).await;
+}
+
+/// Peers that are silent, and say that they are further than everybody, cost neither the answer nor all of the time for it.
+async fn silence(scene: &Scene, honest: &Node) {
+    let silent = [
+        Node::silent(scene).await,
+        Node::silent(scene).await,
+        Node::silent(scene).await,
+    ];
+    let [one, two, three] = &silent;
+    for at in [StateAt::Proven, StateAt::Soft] {
+        // Their questions do not end before this one's time does.
+        let mut settings = settings(scene, &[scene.l1()], &[one, two, three, honest]);
+        settings.network.sync.timeout_ms = 3_600_000;
+        let light = connected(settings, 4).await;
+        for _ in 0..2 {
+            let answer = light.account(1, at).await.unwrap();
+            assert_eq!(answer.checked.peer, Some(honest.id()));
+        }
+        if at == StateAt::Soft {
+            // Each was asked once: whoever was silent comes last.
+            assert!(silent.iter().all(|node| node.asked() == 1));
+        }
+        light.shutdown().await;
+        // What they say of proven and committed batches beyond L1's does not put them first.
+        assert!(at == StateAt::Soft || silent.iter().all(|node| node.asked() <= 1));
+        silent.iter().for_each(Node::forget);
+    }
+}
+
+/// A leader that leaves in its slot makes no liar of whoever shows its block.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_leaves_makes_nobody_a_liar() {
+    let scene = Scene::new().await;
+    let honest = Node::honest(&scene).await;
+    let mut settings = settings(&scene, &[scene.l1()], &[&honest]);
+    settings.patience = Duration::from_secs(2);
+    let light = connected(settings, 1).await;
+    let answer = light.account(1, StateAt::Soft).await.unwrap();
+    assert_eq!(answer.checked.stage, Stage::Soft);
+    let other = scene.l1_with(1).await;
+    let staking = Staking::new(&other, scene.world.deployment.staking);
+    let stake = staking.constants().await.unwrap().min_stake;
+    staking.register(other.sender(), 1, [2; 32], stake).await.unwrap();
+    let leader = scene.l1_with(0).await;
+    let staking = Staking::new(&leader, scene.world.deployment.staking);
+    staking.request_exit(leader.sender()).await.unwrap();
+    let refused = light.account(1, StateAt::Soft).await;
+    let Err(LightError::NoPeer { last, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(last.contains("is signed by the validator"), "{last}");
+    assert_eq!(light.status().await.unwrap().banned, 0);
+    light.shutdown().await;
 }
 
 // THE PROCESS

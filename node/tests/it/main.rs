@@ -12,6 +12,7 @@ mod escape;
 mod faults;
 mod fetch;
 mod foreign;
+mod forwarding;
 mod history;
 mod journal;
 mod l1;

@@ -332,6 +332,9 @@ fn every_refusal_has_its_reason() {
             needed: 1_001
         })
     );
+    // A gap is the last reason: whoever waits for it to close knows that nothing else is wrong.
+    assert_eq!(take((0, 1, 4)), fee(4, 5, false));
+    assert!(matches!(take((0, 1, 1_000)), Err(PoolError::Funds { .. })));
     take((0, 0, 50)).unwrap();
     assert_eq!(take((0, 0, 50)), Err(PoolError::Known));
     assert_eq!(take((0, 0, 54)), Err(PoolError::Underpriced { needed: 55 }));

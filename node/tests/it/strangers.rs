@@ -8,6 +8,7 @@ use starling_node::l1::deploy::Parameters;
 use starling_node::l1::staking::Staking;
 use starling_node::rpc::Stage;
 use starling_p2p::events::Responder;
+use starling_p2p::message::{Message, Verdict};
 use starling_p2p::request::{Refusal, Request, Response};
 use starling_p2p::status::{Head, Heads};
 use starling_p2p::{Config, Event, Genesis, Handle, Keypair, Network};
@@ -19,16 +20,17 @@ use crate::cluster::{Cluster, Node};
 use crate::history::History;
 
 /// A peer that a test has the word of.
-struct Stranger {
-    handle: Handle,
-    address: String,
+pub(crate) struct Stranger {
+    pub(crate) handle: Handle,
+    pub(crate) address: String,
     /// The block that it shows, and how often it was asked for blocks.
     shows: Arc<Mutex<(Option<Block>, usize)>>,
+    heard: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Stranger {
     /// One that says it has blocks which nobody has, and shows one of them if it has one; with `silent` it never answers anything.
-    async fn start(cluster: &Cluster, silent: bool) -> Self {
+    pub(crate) async fn start(cluster: &Cluster, silent: bool) -> Self {
         let mut config = Config {
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             ..Config::default()
@@ -57,12 +59,19 @@ impl Stranger {
         let address = handle.addresses().await.unwrap().swap_remove(0);
         let address = address.with_p2p(handle.peer_id()).unwrap().to_string();
         let shows: Arc<Mutex<(Option<Block>, usize)>> = Arc::default();
-        let (server, shown) = (handle.clone(), shows.clone());
+        let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
+        let (server, shown, hears) = (handle.clone(), shows.clone(), heard.clone());
         tokio::spawn(async move {
             let mut unanswered: Vec<Responder> = Vec::new();
             while let Some(event) = events.next().await {
-                let Event::Request { request, responder, .. } = event else {
-                    continue;
+                let (request, responder) = match event {
+                    Event::Request { request, responder, .. } => (request, responder),
+                    Event::Message { id, message, .. } => {
+                        hears.lock().unwrap().push(message);
+                        let _ = server.report(id, Verdict::Ignore).await;
+                        continue;
+                    }
+                    Event::Peer(_) | Event::Gone(_) => continue,
                 };
                 if silent {
                     unanswered.push(responder);
@@ -79,7 +88,21 @@ impl Stranger {
                 let _ = server.respond(responder, response).await;
             }
         });
-        Self { handle, address, shows }
+        Self {
+            handle,
+            address,
+            shows,
+            heard,
+        }
+    }
+
+    /// Whether a message has come.
+    pub(crate) fn heard(&self, message: &Message) -> bool {
+        let bytes = message.to_bytes();
+        let heard = self.heard.lock().unwrap();
+        heard
+            .iter()
+            .any(|heard| heard.topic() == message.topic() && heard.to_bytes() == bytes)
     }
 
     fn show(&self, block: Block) {

@@ -91,7 +91,7 @@ fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (any::<u64>(), 1..=MAX_BLOCKS).prop_map(|(first, count)| Request::BlocksByRange { first, count }),
         any::<u64>().prop_map(|number| Request::Batch { number }),
-        any::<u64>().prop_map(|last| Request::Proof { last }),
+        any::<(u64, u64)>().prop_map(|(first, last)| Request::Proof { first, last }),
         (any::<u32>(), prop::sample::select(states.to_vec())).prop_map(|(index, at)| Request::Account { index, at }),
         any::<(u64, u32)>().prop_map(|(batch, position)| Request::Operation { batch, position }),
     ]

@@ -13,7 +13,10 @@ use crate::world::{GENESIS, Node, config, until};
 const QUESTIONS: [Request; 5] = [
     Request::BlocksByRange { first: 5, count: 3 },
     Request::Batch { number: 7 },
-    Request::Proof { last: u64::MAX },
+    Request::Proof {
+        first: u64::MAX,
+        last: 1,
+    },
     Request::Account {
         index: 9,
         at: StateAt::Committed,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use starling_node::light::Settings;
+use starling_p2p::events::Responder;
 use starling_p2p::message::Verdict;
 use starling_p2p::request::{Refusal, Request, Response};
 use starling_p2p::status::{Head, Heads};
@@ -52,24 +53,32 @@ impl Node {
             committed: number(scene.proven + 1),
             soft: number(scene.proven + 2),
         };
-        Self::start(scene, heads, Lie::new(|_, honest| honest)).await
+        Self::start(scene, heads, Some(Lie::new(|_, honest| honest))).await
     }
 
-    /// A node that says that it is further than everybody, so that it is asked first.
+    /// A node that says that it is further than everybody.
     pub(crate) async fn liar(scene: &Scene, lie: Lie) -> Self {
+        Self::start(scene, Self::far(), Some(lie)).await
+    }
+
+    /// The same, and it never answers.
+    pub(crate) async fn silent(scene: &Scene) -> Self {
+        Self::start(scene, Self::far(), None).await
+    }
+
+    fn far() -> Heads {
         let far = Head {
             number: u64::MAX,
             digest: [9; 32],
         };
-        let heads = Heads {
+        Heads {
             proven: far,
             committed: far,
             soft: far,
-        };
-        Self::start(scene, heads, lie).await
+        }
     }
 
-    async fn start(scene: &Scene, heads: Heads, lie: Lie) -> Self {
+    async fn start(scene: &Scene, heads: Heads, lie: Option<Lie>) -> Self {
         let mut config = Config {
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             ..Config::default()
@@ -86,10 +95,15 @@ impl Node {
         let ignorant = closed.clone();
         let (bodies, server, questions, messages) = (scene.bodies(), handle.clone(), asked.clone(), heard.clone());
         tokio::spawn(async move {
+            let mut unanswered: Vec<Responder> = Vec::new();
             while let Some(event) = events.next().await {
                 match event {
                     Event::Request { request, responder, .. } => {
                         questions.fetch_add(1, Ordering::Relaxed);
+                        let Some(lie) = &lie else {
+                            unanswered.push(responder);
+                            continue;
+                        };
                         let response = match bodies.body(&request) {
                             Some(body) if !ignorant.load(Ordering::Relaxed) => Response::Found((lie.0)(&request, body)),
                             _ => Response::Refused(Refusal::Unknown),
@@ -126,6 +140,11 @@ impl Node {
     /// How many questions came.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Counts questions anew.
+    pub(crate) fn forget(&self) {
+        self.asked.store(0, Ordering::Relaxed);
     }
 
     /// How many messages came.

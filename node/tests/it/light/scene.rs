@@ -40,7 +40,8 @@ pub(crate) struct Bodies {
     committed: (BlockHeader, State),
     soft: (starling_rollup::block_header::SignedHeader, State),
     data: BTreeMap<u64, BatchData>,
-    proofs: BTreeMap<u64, Vec<u8>>,
+    /// By first and last batch.
+    proofs: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
 impl Bodies {
@@ -58,7 +59,7 @@ impl Bodies {
         match request {
             Request::Account { index, at } => account_body(&self.view(*at), *index),
             Request::Operation { batch, position } => operation_body(self.data.get(batch)?, *position),
-            Request::Proof { last } => self.proofs.get(last).cloned(),
+            Request::Proof { first, last } => self.proofs.get(&(*first, *last)).cloned(),
             Request::Batch { .. } | Request::BlocksByRange { .. } => None,
         }
     }
@@ -78,7 +79,23 @@ pub(crate) struct Scene {
     bodies: Arc<Bodies>,
 }
 
+/// L1 as the account with this number sees it.
+async fn sender(world: &World, key: usize) -> EthersL1 {
+    let settings = Settings {
+        poll: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    let key = world.chain.key(key).unwrap();
+    EthersL1::connect(world.chain.url(), Some(CHAIN_ID), Some(key), settings)
+        .await
+        .unwrap()
+}
+
 impl Scene {
+    pub(crate) async fn l1_with(&self, key: usize) -> EthersL1 {
+        sender(&self.world, key).await
+    }
+
     pub(crate) async fn new() -> Self {
         let world = World::new("").await;
         let id = RollupId {
@@ -139,26 +156,16 @@ impl Scene {
             let of = |number: u64| (states[&number].root(), digests[&number]);
             let body = |proof: starling_node::operator::journal::StoredProof| {
                 let (root, digest) = of(proof.first - 1);
-                (proof.last, proof_body(&proof, root, digest, digests[&proof.last]))
+                let run = (proof.first, proof.last);
+                (run, proof_body(&proof, root, digest, digests[&proof.last]))
             };
             proofs.map(body).collect::<BTreeMap<_, _>>()
         };
-        assert!(ends.iter().skip(1).all(|end| proofs.contains_key(end)));
+        assert!(ends.windows(2).all(|run| proofs.contains_key(&(run[0] + 1, run[1]))));
 
         // A batch that is committed and not proven, and a block behind it.
-        let settings = Settings {
-            poll: Duration::from_millis(20),
-            ..Settings::default()
-        };
         let key = world.chain.key(0).unwrap();
-        let l1 = EthersL1::connect(
-            world.chain.url(),
-            Some(CHAIN_ID),
-            Some(world.chain.key(0).unwrap()),
-            settings,
-        )
-        .await
-        .unwrap();
+        let l1 = sender(&world, 0).await;
         let rollup = Rollup::new(&l1, id.contract);
         let staking = Staking::new(&l1, rollup.constants().await.unwrap().staking);
         let clock = staking.constants().await.unwrap().clock;
