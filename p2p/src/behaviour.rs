@@ -97,6 +97,7 @@ impl Behaviour {
                     _ => Request::MAX_BYTES,
                 },
                 answer_bytes: config.sync.bytes(kind),
+                patience: ms(config.sync.timeout_ms / 2),
             };
             let settings = request_response::Config::default()
                 .with_request_timeout(ms(config.sync.timeout_ms))

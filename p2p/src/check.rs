@@ -104,6 +104,11 @@ impl Config {
         )?;
         require(sync.tries >= 1, "sync.tries", "is 0")?;
         require(
+            (1..=sync.serving).contains(&sync.serving_address),
+            "sync.serving_address",
+            "is 0 or above sync.serving: one address could take every place",
+        )?;
+        require(
             quotas.own_share > 0.0 && quotas.own_share <= 1.0,
             "quotas.own_share",
             "is not above 0 and at most 1",

@@ -1,10 +1,12 @@
 //! Reads and writes one question and one answer a stream: four bytes of length, the bytes, the end of the stream.
 
 use std::io;
+use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response;
+use tokio::time::timeout;
 
 use crate::request::{Answer, Kind, Question};
 
@@ -14,6 +16,20 @@ pub(crate) struct Codec {
     pub(crate) kind: Kind,
     pub(crate) question_bytes: usize,
     pub(crate) answer_bytes: usize,
+    /// How long a peer may take nothing of the answer that is being written to it.
+    pub(crate) patience: Duration,
+}
+
+/// The peer takes nothing of its answer. An error of its own, because it alone is the peer's fault: the whole time of a request
+/// also runs while our node thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer takes nothing of its answer")]
+pub(crate) struct Unread;
+
+impl Unread {
+    pub(crate) fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|source| source.is::<Self>())
+    }
 }
 
 impl request_response::Codec for Codec {
@@ -50,7 +66,7 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &answer.to_bytes()).await
+        write_answer(io, &answer.to_bytes(), self.patience).await
     }
 }
 
@@ -80,6 +96,23 @@ async fn write(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<(
     io.write_all(&(bytes.len() as u32).to_be_bytes()).await?;
     io.write_all(bytes).await?;
     io.flush().await
+}
+
+/// Writes for as long as the peer takes a part now and then. What counts is not how long the whole takes: if the line is slow,
+/// and it may be our own, that is nobody's fault.
+async fn write_answer(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let unread = |_| io::Error::new(io::ErrorKind::TimedOut, Unread);
+    let length = (bytes.len() as u32).to_be_bytes();
+    for mut rest in [&length[..], bytes] {
+        while !rest.is_empty() {
+            let taken = timeout(patience, io.write(rest)).await.map_err(unread)??;
+            if taken == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            rest = &rest[taken..];
+        }
+    }
+    timeout(patience, io.flush()).await.map_err(unread)?
 }
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -23,7 +23,7 @@ pub enum Offence {
     Frames(u32),
     /// A request or answer that is malformed, too large, or wrong.
     Malformed,
-    /// It did not read what it was sent.
+    /// It did not read what it was sent, gossip or an answer.
     Slow,
 }
 

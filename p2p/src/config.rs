@@ -248,13 +248,17 @@ pub struct Sync {
     pub proof_bytes: usize,
     /// An account or an operation with its path.
     pub state_bytes: usize,
-    /// Time for a request, answer included. It also frees what a peer that does not read its answer holds. Lower: large answers
-    /// fail on slow lines.
+    /// Time for a request, answer included. Whoever takes nothing of its answer for half of it loses the answer, and is charged
+    /// as too slow. Lower: large answers fail on slow lines, and a line that pauses costs an honest peer its score.
     pub timeout_ms: u64,
     /// Streams of one request protocol on one connection. More are dropped unread.
     pub streams: usize,
     /// Requests of one peer that are being answered; more are refused as busy.
     pub serving_peer: usize,
+    /// Requests from one address (IPv6: one /64) that are being answered, at most `serving`; more are refused as busy. A crowd of
+    /// identities at one address that does not read its answers holds no more than these. Lower: nodes behind one NAT find us
+    /// busy; higher: fewer addresses keep us busy for everybody.
+    pub serving_address: usize,
     /// Requests that are being answered, all together: times the largest answer, this is the memory that answers take.
     pub serving: usize,
     /// Our own requests under way; more fail at once. Lower: slower sync.
@@ -273,6 +277,7 @@ impl Default for Sync {
             timeout_ms: 10_000,
             streams: 8,
             serving_peer: 4,
+            serving_address: 8,
             serving: 32,
             asking: 64,
             tries: 3,
@@ -367,7 +372,7 @@ pub struct Score {
     pub frame: f64,
     /// Cost of a request or answer that is malformed or too large, and of an answer that the node found to be wrong.
     pub malformed: f64,
-    /// Cost of being disconnected as too slow.
+    /// Cost of being disconnected as too slow, and of taking nothing of an answer.
     pub slow: f64,
     /// Half-life of these four.
     pub half_life_s: u64,

@@ -53,6 +53,11 @@ impl Peer {
     fn address(&self) -> Option<&Multiaddr> {
         self.links.values().next().map(|link| &link.address)
     }
+
+    /// Where one of its connections comes from.
+    pub(crate) fn place(&self, link: ConnectionId) -> Option<Place> {
+        self.links.get(&link).and_then(|link| Place::of(&link.address))
+    }
 }
 
 impl Service {

@@ -31,7 +31,7 @@ use crate::peers::Peer;
 use crate::quota::Bucket;
 use crate::request::Kind;
 use crate::status::{Heads, Status};
-use crate::sync::Asked;
+use crate::sync::{Asked, Asker};
 use crate::tasks::Tasks;
 
 /// Time between two looks at what time brings.
@@ -59,7 +59,7 @@ pub(crate) struct Service {
     /// What is left of what we may publish.
     pub(crate) publishing: [Bucket; Topic::ALL.len()],
     pub(crate) asked: HashMap<(Kind, OutboundRequestId), Asked>,
-    pub(crate) serving: HashMap<(Kind, InboundRequestId), PeerId>,
+    pub(crate) serving: HashMap<(Kind, InboundRequestId), Asker>,
     /// When peers were last looked for.
     pub(crate) discovered: Option<Instant>,
     /// Addresses whose names are being resolved, and what comes of it.

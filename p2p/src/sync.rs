@@ -4,10 +4,13 @@ use std::io;
 use std::time::Instant;
 
 use libp2p::PeerId;
-use libp2p::request_response::{self, InboundRequestId, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, ResponseChannel};
+use libp2p::swarm::ConnectionId;
 use tokio::sync::oneshot;
 use tracing::debug;
 
+use crate::address::Place;
+use crate::codec::Unread;
 use crate::conduct::Offence;
 use crate::events::{Event, Responder};
 use crate::handle::{RequestError, RespondError};
@@ -28,15 +31,27 @@ pub(crate) struct Asked {
     reply: oneshot::Sender<Result<(PeerId, Response), RequestError>>,
 }
 
+/// Whom a request that is being answered came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    peer: PeerId,
+    /// None if the address names no IP address; then only the peer's own places count.
+    place: Option<Place>,
+}
+
 impl Service {
     pub(crate) fn on_request_event(&mut self, kind: Kind, event: RequestEvent) {
         match event {
-            RequestEvent::Message { peer, message, .. } => match message {
+            RequestEvent::Message {
+                peer,
+                connection_id,
+                message,
+            } => match message {
                 request_response::Message::Request {
                     request_id,
                     request,
                     channel,
-                } => self.on_question(peer, kind, request_id, request, channel),
+                } => self.on_question((peer, connection_id), kind, request_id, request, channel),
                 request_response::Message::Response { request_id, response } => match response {
                     Answer::Status(status) => {
                         if !self.on_status(peer, *status) {
@@ -67,6 +82,10 @@ impl Service {
                 self.served(kind, request_id);
                 debug!(%peer, kind = kind.name(), %error, "a request failed");
                 self.metrics.request(kind, Served::Unanswered).inc();
+                // Not for a mere timeout: there it may be our own node that did not answer.
+                if matches!(&error, InboundFailure::Io(error) if Unread::is(error)) {
+                    self.blame(peer, Offence::Slow);
+                }
             }
             RequestEvent::ResponseSent { request_id, .. } => self.served(kind, request_id),
         }
@@ -77,7 +96,7 @@ impl Service {
 
     fn on_question(
         &mut self,
-        peer: PeerId,
+        (peer, link): (PeerId, ConnectionId),
         kind: Kind,
         id: InboundRequestId,
         question: Question,
@@ -112,9 +131,9 @@ impl Service {
             }
         };
         let stranger = self.peers.get(&peer).is_none_or(|peer| peer.status.is_none());
-        let of_peer = self.serving.values().filter(|served| **served == peer).count();
-        let full = self.serving.len() >= self.config.sync.serving || of_peer >= self.config.sync.serving_peer;
-        if stranger || full || !self.events.has_room_for_request() {
+        let place = self.peers.get(&peer).and_then(|peer| peer.place(link));
+        let asker = Asker { peer, place };
+        if stranger || self.is_full_for(asker) || !self.events.has_room_for_request() {
             self.metrics.request(kind, Served::Busy).inc();
             return self.refuse(kind, channel, Refusal::Busy);
         }
@@ -124,8 +143,17 @@ impl Service {
             responder: Responder { channel, kind },
         });
         self.metrics.request(kind, Served::Asked).inc();
-        self.serving.insert((kind, id), peer);
+        self.serving.insert((kind, id), asker);
         self.metrics.serving.set(self.serving.len() as u64);
+    }
+
+    /// Whether everybody, the peer, or those at its address have as many answers under way as they may.
+    fn is_full_for(&self, asker: Asker) -> bool {
+        let sync = &self.config.sync;
+        let of = |same: &dyn Fn(&Asker) -> bool| self.serving.values().filter(|other| same(other)).count();
+        self.serving.len() >= sync.serving
+            || of(&|other| other.peer == asker.peer) >= sync.serving_peer
+            || asker.place.is_some() && of(&|other| other.place == asker.place) >= sync.serving_address
     }
 
     fn refuse(&mut self, kind: Kind, channel: ResponseChannel<Answer>, refusal: Refusal) {

@@ -39,7 +39,7 @@ type Break = fn(&mut Config);
 
 #[test]
 fn what_cannot_work_is_refused_by_name() {
-    let broken: [(&str, Break); 20] = [
+    let broken: [(&str, Break); 22] = [
         ("bootstrap", |c| {
             c.bootstrap = vec!["/ip4/1.2.3.4/tcp/1".parse().unwrap()]
         }),
@@ -60,6 +60,8 @@ fn what_cannot_work_is_refused_by_name() {
         ("gossip.heartbeat_ms", |c| c.gossip.heartbeat_ms = 0),
         ("gossip.transaction_bytes", |c| c.gossip.transaction_bytes = 100),
         ("sync.tries", |c| c.sync.tries = 0),
+        ("sync.serving_address", |c| c.sync.serving = 7),
+        ("sync.serving_address", |c| c.sync.serving_address = 0),
         ("quotas.own_share", |c| c.quotas.own_share = 1.5),
         ("quotas", |c| c.quotas.proofs.per_second = f64::NAN),
         ("score.graylist", |c| c.score.graylist = -1.0),

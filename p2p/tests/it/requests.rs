@@ -222,6 +222,46 @@ async fn a_busy_node_says_so() {
     assert!(ask_after(&other, &mut node).await.is_ok(), "places are given back");
 }
 
+#[tokio::test]
+async fn a_crowd_at_one_address_leaves_the_others_their_places() {
+    let mut settings = config();
+    settings.sync.serving_peer = 2;
+    settings.sync.serving_address = 3;
+    let mut node = Node::start(settings).await;
+    let mut crowd = [Node::start(config()).await, Node::start(config()).await];
+    let mut elsewhere = config();
+    elsewhere.listen = vec!["/ip4/127.0.0.2/tcp/0".parse().unwrap()];
+    let mut other = Node::start(elsewhere).await;
+    for asker in &mut crowd {
+        asker.connect(&mut node).await;
+    }
+    node.connect(&mut other).await;
+    let peer = node.id();
+    let ask = |asker: &Node| {
+        let handle = asker.handle.clone();
+        tokio::spawn(async move { handle.request(peer, QUESTIONS[1]).await })
+    };
+    let mut asked = Vec::new();
+    let mut open = Vec::new();
+    for asker in [&crowd[0], &crowd[0], &crowd[1]] {
+        asked.push(ask(asker));
+        open.push(node.question().await.1);
+    }
+    // It has a place left of its own, but its address has none.
+    let refusal = Refusal::Busy;
+    let refused = ask(&crowd[1]).await.unwrap();
+    assert_eq!(refused, Err(RequestError::Refused { peer, refusal }));
+    asked.push(ask(&other));
+    open.push(node.question().await.1);
+    for responder in open {
+        node.handle.respond(responder, answer(&QUESTIONS[1])).await.unwrap();
+    }
+    for answered in asked {
+        assert!(answered.await.unwrap().is_ok());
+    }
+    assert!(ask_after(&crowd[1], &mut node).await.is_ok(), "places are given back");
+}
+
 async fn ask_after(other: &Node, node: &mut Node) -> Result<Response, RequestError> {
     let (handle, peer) = (other.handle.clone(), node.id());
     until("places are given back", async || {

@@ -1,11 +1,15 @@
-//! A peer that takes messages and does not read them.
+//! Peers that take messages and answers and do not read them.
 
+use futures::AsyncWriteExt;
+use starling_p2p::Event;
+use starling_p2p::events::Responder;
 use starling_p2p::message::{Message, Verdict};
-use starling_p2p::metrics::Closed;
+use starling_p2p::metrics::{Closed, Served};
 use starling_p2p::quota::Rate;
+use starling_p2p::request::{Kind, Request, Response};
 
-use crate::raw::{Manner, Raw};
-use crate::world::{Node, config, until};
+use crate::raw::{Manner, Raw, Stream};
+use crate::world::{GENESIS, Node, config, until};
 
 #[tokio::test]
 async fn a_slow_reader_holds_little_and_is_let_go() {
@@ -50,22 +54,12 @@ async fn a_slow_reader_holds_little_and_is_let_go() {
     until("its place is free", async || node.peers().await.len() == 1).await;
 }
 
-#[tokio::test]
-async fn an_answer_that_is_not_read_is_dropped() {
-    use futures::AsyncWriteExt;
-    use starling_p2p::Event;
-    use starling_p2p::request::{Kind, Request, Response};
-
-    let mut settings = config();
-    settings.sync.timeout_ms = 1_000;
-    let mut node = Node::start(settings).await;
-    let raw = Raw::join(&node.address, Manner::Attentive).await;
-    let protocol = crate::world::GENESIS.protocol(Kind::Blocks);
+/// Asks for blocks and does not read: the stream that the answer comes on, and the way to answer.
+async fn ask(raw: &Raw, node: &mut Node) -> (Stream, Responder) {
     let question = Request::BlocksByRange { first: 1, count: 64 }.to_bytes();
-    let mut stream = raw.open(protocol.as_ref()).await.unwrap();
+    let mut stream = raw.open(GENESIS.protocol(Kind::Blocks).as_ref()).await.unwrap();
     stream.write_all(&(question.len() as u32).to_be_bytes()).await.unwrap();
     stream.write_all(&question).await.unwrap();
-    stream.flush().await.unwrap();
     stream.close().await.unwrap();
     let responder = node
         .wait(|event| match event {
@@ -73,13 +67,36 @@ async fn an_answer_that_is_not_read_is_dropped() {
             _ => None,
         })
         .await;
+    (stream, responder)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_is_dropped_and_costs() {
+    let mut settings = config();
+    settings.sync.timeout_ms = 1_000;
+    let mut node = Node::start(settings).await;
+    let raw = Raw::join(&node.address, Manner::Attentive).await;
+    let (_stream, responder) = ask(&raw, &mut node).await;
     // Four times what a stream takes without being read.
     let blocks = Response::Blocks(vec![vec![1; 16 * 1024]; 64]);
     node.handle.respond(responder, blocks).await.unwrap();
-    assert_eq!(node.handle.metrics().serving.get(), 1);
-    until("the answer is given up", async || {
-        node.handle.metrics().serving.get() == 0
-    })
-    .await;
+    let unanswered = node.handle.metrics().request(Kind::Blocks, Served::Unanswered);
+    until("the answer is given up", async || unanswered.get() == 1).await;
+    assert_eq!(node.handle.metrics().serving.get(), 0);
+    let score = node.score(raw.id).await;
+    assert!((-25.0..-15.0).contains(&score), "{score}");
     assert!(!raw.is_closed());
+}
+
+#[tokio::test]
+async fn nobody_pays_for_a_node_that_does_not_answer() {
+    let mut settings = config();
+    settings.sync.timeout_ms = 1_000;
+    let mut node = Node::start(settings).await;
+    let raw = Raw::join(&node.address, Manner::Attentive).await;
+    let (_stream, responder) = ask(&raw, &mut node).await;
+    let unanswered = node.handle.metrics().request(Kind::Blocks, Served::Unanswered);
+    until("the question is given up", async || unanswered.get() == 1).await;
+    assert!(!responder.is_open());
+    assert_eq!(node.score(raw.id).await, 0.0);
 }

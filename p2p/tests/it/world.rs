@@ -31,6 +31,7 @@ pub(crate) fn config() -> Config {
     };
     config.connections.per_address = 100;
     config.connections.per_address_rate.burst = 1_000;
+    config.sync.serving_address = config.sync.serving;
     config.discovery.enabled = false;
     config.discovery.private = true;
     config.gossip.heartbeat_ms = 300;

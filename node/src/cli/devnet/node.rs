@@ -162,6 +162,7 @@ impl Node {
             text += &format!(
                 "\n[p2p]\nlisten = [\"/ip4/127.0.0.1/tcp/{}\"]\nbootstrap = {peers:?}\n\n\
                  [p2p.connections]\nper_address = 256\nper_address_rate = {{ per_second = 50.0, burst = 500 }}\n\n\
+                 [p2p.sync]\nserving_address = 32\n\n\
                  [p2p.discovery]\nenabled = false\nprivate = true\ninterval_ms = 1000\n\n\
                  [p2p.quotas]\nframes = {{ per_second = 5000.0, burst = 10000 }}\n\
                  transactions = {{ per_second = 2000.0, burst = 4000 }}\nblocks = {{ per_second = 50.0, burst = 500 }}\n\
