@@ -59,8 +59,8 @@ impl Behaviour {
     ) -> Result<Self, SetupError> {
         let peer = keypair.public().to_peer_id();
         let connections = &config.connections;
+        // Inbound handshakes are counted by the gate, which keeps those of TCP and QUIC apart.
         let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(Some(connections.pending_inbound))
             .with_max_pending_outgoing(Some(connections.pending_outbound))
             .with_max_established_incoming(Some(connections.inbound))
             .with_max_established_outgoing(Some(connections.outbound))

@@ -78,17 +78,22 @@ pub struct Connections {
     /// Connections that we opened, never given to others: whoever fills all inbound places still cannot surround the node.
     /// Lower: easier to surround.
     pub outbound: u32,
-    /// Inbound handshakes under way. Each holds a socket before anybody has shown a key. Lower: slow honest peers are turned
-    /// away when many knock at once.
+    /// Inbound handshakes under way over TCP. Each holds a socket before anybody has shown a key. Lower: slow honest peers are
+    /// turned away when many knock at once.
     pub pending_inbound: u32,
+    /// The same over QUIC, where a first packet may name any address as its sender's: whoever forges them can take all of these
+    /// places, and none of TCP's. Lower: that takes fewer packets.
+    pub pending_quic: u32,
     /// Outbound handshakes under way. Lower: peers are found more slowly.
     pub pending_outbound: u32,
     /// Connections to one peer: two, because both may dial at once. Lower: such pairs lose each other.
     pub per_peer: u32,
-    /// Connections to one address (IPv6: one /64), both ways, handshakes included. Identities are free, addresses are not: this
-    /// is what a crowd from one machine meets. Lower: nodes behind one NAT shut each other out.
+    /// Connections to one address (IPv6: one /64), both ways, TCP's handshakes included; QUIC's may be as many again, since they
+    /// may be forged. Identities are free, addresses are not: this is what a crowd from one machine meets. Lower: nodes behind
+    /// one NAT shut each other out.
     pub per_address: usize,
-    /// New connections from one address. Lower: restarts behind one NAT wait for each other.
+    /// New connections from one address, over QUIC once the handshake is done. Lower: restarts behind one NAT wait for each
+    /// other.
     pub per_address_rate: Rate,
     /// Time for a connection's encryption. Higher: idle handshakes hold their places longer.
     pub handshake_ms: u64,
@@ -109,6 +114,7 @@ impl Default for Connections {
             inbound: 48,
             outbound: 24,
             pending_inbound: 32,
+            pending_quic: 32,
             pending_outbound: 16,
             per_peer: 2,
             per_address: 8,

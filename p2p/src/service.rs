@@ -236,7 +236,7 @@ impl Service {
     fn on_denied(&self, cause: &ConnectionDenied) {
         let reason = match cause.downcast_ref::<Refused>() {
             Some(Refused::Banned) => Closed::Banned,
-            Some(Refused::Full { .. } | Refused::Fast) => Closed::Limit,
+            Some(Refused::Busy { .. } | Refused::Full { .. } | Refused::Fast) => Closed::Limit,
             None if cause.downcast_ref::<Exceeded>().is_some() => Closed::Limit,
             // The lists of peers.
             None => Closed::Banned,

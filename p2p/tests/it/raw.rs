@@ -10,7 +10,8 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
 use libp2p::core::transport::{DialOpts, PortUse};
 use libp2p::core::{Endpoint, Transport, upgrade};
-use libp2p::{noise, tcp, yamux};
+use libp2p::multiaddr::Protocol;
+use libp2p::{noise, quic, tcp, yamux};
 use multistream_select::{Negotiated, Version, dialer_select_proto, listener_select_proto};
 use starling_p2p::request::Kind;
 use starling_p2p::status::{Heads, Role, Status};
@@ -47,12 +48,18 @@ pub(crate) struct Raw {
 impl Raw {
     /// Encrypted and multiplexed, nothing more.
     pub(crate) async fn dial(address: &Multiaddr, key: &Keypair, manner: Manner) -> io::Result<Self> {
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-            .upgrade(upgrade::Version::V1)
-            .authenticate(noise::Config::new(key).map_err(io::Error::other)?)
-            .multiplex(yamux::Config::default())
-            .timeout(Duration::from_secs(20))
-            .boxed();
+        let mut transport = if address.iter().any(|part| part == Protocol::QuicV1) {
+            quic::tokio::Transport::new(quic::Config::new(key))
+                .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+                .boxed()
+        } else {
+            tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+                .upgrade(upgrade::Version::V1)
+                .authenticate(noise::Config::new(key).map_err(io::Error::other)?)
+                .multiplex(yamux::Config::default())
+                .timeout(Duration::from_secs(20))
+                .boxed()
+        };
         let options = DialOpts {
             role: Endpoint::Dialer,
             port_use: PortUse::New,
@@ -175,6 +182,8 @@ async fn drive(
                 }
             }
             if dropped {
+                // QUIC's streams would keep it open.
+                let _ = connection.poll_close_unpin(context);
                 return Poll::Ready(());
             }
             if let Poll::Ready(Err(_)) = connection.poll_unpin(context) {
