@@ -297,7 +297,8 @@ impl Default for Sync {
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
     /// Gossip frames of every content, duplicates and control messages too. A mesh peer forwards nearly everything, so this is
-    /// twice what the network may carry.
+    /// twice what the network may carry. Each message that the node accepts gives one back, up to the burst: in the end only
+    /// useless frames count.
     pub frames: Rate,
     /// Transactions that nobody sent before. More are ignored.
     pub transactions: Rate,

@@ -152,7 +152,11 @@ impl Service {
         };
         self.metrics.message(topic, fate).inc();
         self.metrics.undecided.set(self.undecided.messages.len() as u64);
-        let gossip = &mut self.swarm.behaviour_mut().gossip.gossip;
+        let meter = &mut self.swarm.behaviour_mut().gossip;
+        if fate == Fate::Accepted {
+            meter.give_back(&from);
+        }
+        let gossip = &mut meter.gossip;
         if !gossip.report_message_validation_result(&id.to_gossip(), &from, acceptance) {
             debug!(%id, ?fate, "gossip has forgotten the message");
         }

@@ -49,6 +49,14 @@ impl Meter {
             waker: None,
         }
     }
+
+    /// A message of the peer was worth its frame, so the frame is not counted. Whoever passes on what others send it does not
+    /// choose how much that is; how many messages we take of it is bounded by the topics' quotas.
+    pub(crate) fn give_back(&mut self, peer: &PeerId) {
+        if let Some(bucket) = self.buckets.get_mut(peer) {
+            bucket.give(self.rate);
+        }
+    }
 }
 
 impl NetworkBehaviour for Meter {

@@ -56,6 +56,11 @@ impl Bucket {
         Err(Duration::from_secs_f64(seconds.min(86_400.0)))
     }
 
+    /// Gives one token back. A full bucket stays full.
+    pub(crate) fn give(&mut self, rate: Rate) {
+        self.tokens = (self.tokens + 1.0).min(f64::from(rate.burst));
+    }
+
     /// Whether nothing was taken that has not come back.
     pub(crate) fn is_full(&mut self, rate: Rate, now: Instant) -> bool {
         self.refill(rate, now);
@@ -83,5 +88,20 @@ mod tests {
         assert!(bucket.take(rate, start + Duration::from_millis(600)).is_err());
         assert!(bucket.is_full(rate, start + Duration::from_secs(10)));
         assert_eq!(bucket.tokens, 3.0);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_never_more_than_the_burst() {
+        let (rate, start) = (Rate::new(0.0, 2), Instant::now());
+        let mut bucket = Bucket::new(rate, start);
+        assert!((0..2).all(|_| bucket.take(rate, start).is_ok()));
+        bucket.give(rate);
+        assert!(bucket.take(rate, start).is_ok());
+        assert!(bucket.take(rate, start).is_err());
+        for _ in 0..5 {
+            bucket.give(rate);
+        }
+        assert!((0..2).all(|_| bucket.take(rate, start).is_ok()));
+        assert!(bucket.take(rate, start).is_err());
     }
 }

@@ -125,6 +125,57 @@ async fn messages_over_the_quota_are_ignored() {
 }
 
 #[tokio::test]
+async fn frames_with_accepted_messages_do_not_count() {
+    let mut settings = config();
+    settings.quotas.frames = Rate::new(0.0, 20);
+    let mut node = Node::start(settings).await;
+    let raw = Raw::join(&node.address, Manner::Attentive).await;
+    let mut gossip = raw.gossip().await;
+    let over = node.handle.metrics().frames_over_quota.clone();
+    let mut send = async |number: u32| {
+        let frame = frames::publish(Topic::Blocks, format!("block {number}").as_bytes());
+        gossip.write_all(&frame).await.unwrap();
+        gossip.flush().await.unwrap();
+    };
+    // Three times the quota, each judged before the next is sent.
+    for number in 0..60 {
+        send(number).await;
+        node.judge(Verdict::Accept).await;
+    }
+    assert_eq!(over.get(), 0);
+    assert_eq!(node.score(raw.id).await, 0.0);
+    // What has come already is worth nothing, and what was accepted has not earned more than the quota.
+    for _ in 0..20 {
+        send(0).await;
+    }
+    until("they are over the quota", async || over.get() > 0).await;
+    assert!(node.score(raw.id).await < 0.0);
+    assert!(!raw.is_closed());
+}
+
+#[tokio::test]
+async fn frames_with_other_messages_count() {
+    for verdict in [Verdict::Ignore, Verdict::Reject] {
+        let mut settings = config();
+        settings.quotas.frames = Rate::new(0.0, 20);
+        settings.score.invalid_other = 0.0;
+        let mut node = Node::start(settings).await;
+        let raw = Raw::join(&node.address, Manner::Attentive).await;
+        let mut gossip = raw.gossip().await;
+        let over = node.handle.metrics().frames_over_quota.clone();
+        for number in 0..25 {
+            let frame = frames::publish(Topic::Blocks, format!("block {number}").as_bytes());
+            gossip.write_all(&frame).await.unwrap();
+            gossip.flush().await.unwrap();
+            if number < 15 {
+                node.judge(verdict).await;
+            }
+        }
+        until("they are over the quota", async || over.get() >= 5).await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_requests() {
     let mut node = Node::start(config()).await;
     let mut other = Node::start(config()).await;
