@@ -13,7 +13,7 @@
 use starling_rollup::address::L1Address;
 use starling_rollup::block_header::{BlockHeader, HeaderError, SignedHeader};
 use starling_rollup::envelope::EnvelopeError;
-use starling_rollup::l1_key::L1SignatureError;
+use starling_rollup::l1_key::{L1SignatureError, keccak256};
 use starling_rollup::transaction::{RollupId, SignedTransaction};
 
 const VERSION: u8 = 1;
@@ -73,6 +73,11 @@ pub enum BlockError {
 }
 
 impl Block {
+    /// A digest of the whole block, body included: the header's hash says what the body must be, not what it is.
+    pub fn digest(&self) -> [u8; 32] {
+        keccak256(&[&self.to_bytes()])
+    }
+
     /// Its header.
     pub fn header(&self) -> &BlockHeader {
         &self.signed.header

@@ -213,30 +213,22 @@ impl Early {
     }
 }
 
-/// The messages of blocks that wait for their parent or for entries of the queue, by the hash of the header.
+/// The messages of blocks that wait for their parent or for entries of the queue, by the blocks' digests.
 #[derive(Default)]
 struct Unplaced {
     waiting: BTreeMap<[u8; 32], (Instant, MessageId)>,
 }
 
 impl Unplaced {
-    fn push(&mut self, hash: [u8; 32], message: MessageId) {
+    fn push(&mut self, digest: [u8; 32], message: MessageId) {
         self.waiting.retain(|_, (at, _)| at.elapsed() <= EARLY_TIME);
         if self.waiting.len() < UNPLACED {
-            // The same header may come with another form of its signature: the first message counts.
-            self.waiting.entry(hash).or_insert((Instant::now(), message));
+            self.waiting.insert(digest, (Instant::now(), message));
         }
     }
 
-    fn remove(&mut self, hash: &[u8; 32]) -> Option<MessageId> {
-        self.waiting.remove(hash).map(|(_, message)| message)
-    }
-
-    /// Forgets a message that has its verdict.
-    fn forget(&mut self, hash: &[u8; 32], message: MessageId) {
-        if self.waiting.get(hash).is_some_and(|(_, first)| *first == message) {
-            self.waiting.remove(hash);
-        }
+    fn remove(&mut self, digest: &[u8; 32]) -> Option<MessageId> {
+        self.waiting.remove(digest).map(|(_, message)| message)
     }
 }
 
@@ -355,7 +347,7 @@ impl Shared {
                 Err(_) => Verdict::Reject,
             },
             Message::Proof(bytes) => match ProofNotice::from_bytes(&bytes) {
-                Ok(notice) => self.judge_proof(from, notice).await,
+                Ok(notice) => return self.judge_proof(id, from, notice).await,
                 Err(_) => Verdict::Reject,
             },
         })
@@ -487,19 +479,22 @@ impl Shared {
         if builder != Some(signer) || !recent || !begun {
             return Some(Verdict::Ignore);
         }
-        let hash = header.hash();
+        let digest = block.digest();
         // Before it is taken: it may be applied at once.
-        self.unplaced.lock().await.push(hash, id);
+        self.unplaced.lock().await.push(digest, id);
         let taken = self.take_block(block).await;
         match taken {
             Ok(Received::Early) => return None,
-            Ok(Received::Elsewhere) => {
+            Ok(Received::Elsewhere | Received::Crowded) => {
                 let shared = self.clone();
                 tokio::spawn(async move { shared.catch_up(from).await });
-                return None;
             }
-            _ => self.unplaced.lock().await.forget(&hash, id),
+            _ => {}
         }
+        if matches!(taken, Ok(Received::Elsewhere)) {
+            return None;
+        }
+        self.unplaced.lock().await.remove(&digest);
         self.pass_on_followed().await;
         Some(match taken {
             Ok(Received::Applied) => Verdict::Accept,
@@ -519,8 +514,8 @@ impl Shared {
     /// Passes on the blocks that waited and were applied.
     async fn pass_on_followed(&self) {
         let followed = self.sequencer.lock().await.take_followed();
-        for hash in followed {
-            let message = self.unplaced.lock().await.remove(&hash);
+        for digest in followed {
+            let message = self.unplaced.lock().await.remove(&digest);
             if let Some(message) = message {
                 self.report(message, Verdict::Accept).await;
             }
@@ -584,15 +579,22 @@ impl Shared {
                     let _ = self.handle.note(peer, Offence::Malformed).await;
                     return;
                 };
-                let signer = block.signer(&self.rollup).ok();
+                let Ok(signer) = block.signer(&self.rollup) else {
+                    let _ = self.handle.note(peer, Offence::Malformed).await;
+                    return;
+                };
                 let slot = block.header().slot;
                 let leads = {
                     let turns = lock(&self.turns);
-                    signer.is_some() && turns.builder(slot) == signer && turns.has_begun(slot)
+                    turns.builder(slot) == Some(signer) && turns.has_begun(slot)
                 };
                 // Who built in slots long past is not known here, and any key that was a validator's once could sign for them: what
                 // they have built is L1's to say.
                 if !leads {
+                    return;
+                }
+                if let Some(evidence) = self.look_for_equivocation(&block, signer).await {
+                    self.accuse(evidence).await;
                     return;
                 }
                 match self.take_block(block).await {
@@ -633,26 +635,32 @@ impl Shared {
         }
     }
 
-    async fn judge_proof(&self, from: PeerId, notice: ProofNotice) -> Verdict {
+    async fn judge_proof(&self, id: MessageId, from: PeerId, notice: ProofNotice) -> Option<Verdict> {
         let journal = self.journal.clone();
         let look = tokio::task::spawn_blocking(move || {
             let (_, after) = points(&journal, notice.first, notice.last).ok()??;
             let known = journal.has_proof(notice.first, notice.last).ok()?;
-            (after.root == notice.root).then_some(known)
+            let room = known || journal.proofs_to(notice.last).ok()? < RUNS;
+            (after.root == notice.root && room).then_some(known)
         });
         match look.await.ok().flatten() {
-            None => Verdict::Ignore,
-            Some(true) => Verdict::Accept,
+            None => Some(Verdict::Ignore),
+            Some(true) => Some(Verdict::Accept),
             Some(false) => {
                 let shared = self.clone();
-                tokio::spawn(async move { shared.fetch_proof(from, notice).await });
-                Verdict::Accept
+                // It goes on when it is kept: whoever hears of it asks here, and of a proof that nobody has nobody hears.
+                tokio::spawn(async move {
+                    if shared.fetch_proof(from, notice).await {
+                        shared.report(id, Verdict::Accept).await;
+                    }
+                });
+                None
             }
         }
     }
 
-    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it, and provers have less to do.
-    async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) {
+    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it, and provers have less to do. Whether it is kept.
+    async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) -> bool {
         let mut body = None;
         for pause in PROOF_PAUSES {
             sleep(pause).await;
@@ -663,7 +671,7 @@ impl Shared {
                 break;
             }
         }
-        let Some(body) = body else { return };
+        let Some(body) = body else { return false };
         let (journal, rollup) = (self.journal.clone(), self.rollup);
         let verified = tokio::task::spawn_blocking(move || {
             let (before, after) = points(&journal, notice.first, notice.last).ok()??;
@@ -681,20 +689,19 @@ impl Shared {
             Some((proof, (before, after)))
         });
         let Some((proof, verified_at)) = verified.await.ok().flatten() else {
-            return;
+            return false;
         };
         // Batches are taken back, and own proofs kept, under the same lock.
         let mut sequencer = self.sequencer.lock().await;
         let now = points(&self.journal, notice.first, notice.last).ok().flatten();
         let known = self.journal.has_proof(notice.first, notice.last).unwrap_or(true);
         let full = self.journal.proofs_to(notice.last).is_ok_and(|count| count >= RUNS);
-        if now != Some(verified_at) || known || full {
-            return;
+        if now != Some(verified_at) || known || full || self.journal.keep_proof(&proof).is_err() {
+            return known;
         }
-        if self.journal.keep_proof(&proof).is_ok() {
-            sequencer.note_proven_ahead(notice.first..=notice.last);
-            debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
-        }
+        sequencer.note_proven_ahead(notice.first..=notice.last);
+        debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
+        true
     }
 
     // QUESTIONS

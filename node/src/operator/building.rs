@@ -23,12 +23,22 @@ const EXPECTED: Duration = Duration::from_secs(2);
 
 impl Sequencer {
     /// Whether a block that waits here may be the end of the chain in a moment: nothing is built in its place until then. After a
-    /// restart those are the blocks of the open batch, whose entries are L1's to say.
-    pub(super) fn expects_a_block(&self) -> bool {
+    /// restart those are the blocks of the open batch, whose entries are L1's to say. However many come one after the other, behind one
+    /// tip that is waited for once.
+    pub(super) fn expects_a_block(&mut self) -> bool {
         let tip = self.tip();
-        self.held
-            .iter()
-            .any(|held| held.block.header().parent == tip && held.since.is_none_or(|since| since.elapsed() < EXPECTED))
+        let mut first = None;
+        for held in self.held.iter().filter(|held| held.block.header().parent == tip) {
+            let Some(since) = held.since else { return true };
+            first = Some(first.map_or(since, |first: Instant| first.min(since)));
+        }
+        let Some(first) = first else { return false };
+        let since = match self.awaited {
+            Some((at, since)) if at == tip => since,
+            _ => first,
+        };
+        self.awaited = Some((tip, since));
+        since.elapsed() < EXPECTED
     }
 
     /// Operations of the open batch, entries included.

@@ -27,6 +27,12 @@ use crate::block::Block;
 /// Blocks that wait until the chain comes to them.
 const HELD: usize = 256;
 
+/// Those of one slot: whoever builds it cannot take the places of the slots around it.
+const HELD_OF_SLOT: usize = 40;
+
+/// Those with one header: anybody can put other transactions under it, which is found out when they are executed.
+const BODIES: usize = 4;
+
 /// Slots after which a block that waits is forgotten.
 const HELD_SLOTS: u64 = 4;
 
@@ -44,6 +50,8 @@ pub enum Received {
     Elsewhere,
     /// It takes entries of the queue that this node has not seen yet: it waits for them.
     Early,
+    /// It would have to wait, and as many wait as may.
+    Crowded,
     /// It continues a batch that is closed here, or is of an earlier slot than what it follows: it came after its slot.
     Late,
 }
@@ -328,15 +336,17 @@ impl Sequencer {
         state
     }
 
-    /// Whether the chain has a header, or the block waits to be applied.
+    /// Whether the chain has a block's header, or exactly this block waits to be applied.
     pub fn knows_block(&self, block: &Block) -> bool {
         let hash = block.header().hash();
-        hash == self.head
-            || self.cuts.iter().any(|cut| cut.header.hash() == hash)
-            || self.held.iter().any(|held| held.block.header().hash() == hash)
+        if hash == self.head || self.cuts.iter().any(|cut| cut.header.hash() == hash) {
+            return true;
+        }
+        let digest = block.digest();
+        self.held.iter().any(|held| held.digest == digest)
     }
 
-    /// The headers' hashes of blocks that have waited and were applied since this was last asked.
+    /// The digests of blocks that have waited and were applied since this was last asked.
     pub fn take_followed(&mut self) -> Vec<[u8; 32]> {
         std::mem::take(&mut self.followed)
     }
@@ -359,23 +369,33 @@ impl Sequencer {
         let received = self.try_block(block)?;
         match received {
             Received::Applied => self.apply_held()?,
-            Received::Elsewhere | Received::Early => self.hold(Held {
-                block: block.clone(),
-                since: Some(Instant::now()),
-            }),
-            Received::Known | Received::Late => {}
+            Received::Elsewhere | Received::Early => {
+                if !self.hold(Held::new(block.clone(), Some(Instant::now()))) {
+                    return Ok(Received::Crowded);
+                }
+            }
+            Received::Known | Received::Late | Received::Crowded => {}
         }
         Ok(received)
     }
 
-    fn hold(&mut self, new: Held) {
-        let hash = new.block.header().hash();
+    /// Whether it waits now.
+    fn hold(&mut self, new: Held) -> bool {
+        let (hash, slot) = (new.block.header().hash(), new.block.header().slot);
         let oldest = self.turn.slot.saturating_sub(HELD_SLOTS);
         self.held.retain(|held| held.block.header().slot >= oldest);
-        let known = self.held.iter().any(|held| held.block.header().hash() == hash);
-        if !known && new.block.header().slot >= oldest && self.held.len() < HELD {
+        if self.held.iter().any(|held| held.digest == new.digest) {
+            return true;
+        }
+        let count = |of: &dyn Fn(&Block) -> bool| self.held.iter().filter(|held| of(&held.block)).count();
+        let room = slot >= oldest
+            && self.held.len() < HELD
+            && count(&|block| block.header().slot == slot) < HELD_OF_SLOT
+            && count(&|block| block.header().hash() == hash) < BODIES;
+        if room {
             self.held.push(new);
         }
+        room
     }
 
     /// Applies the blocks that wait for the chain to come to them.
@@ -386,7 +406,7 @@ impl Sequencer {
         let mut early = Vec::new();
         loop {
             let tip = self.tip();
-            let next = |held: &Held| held.block.header().parent == tip && !early.contains(&held.block.header().hash());
+            let next = |held: &Held| held.block.header().parent == tip && !early.contains(&held.digest);
             let Some(at) = self.held.iter().position(next) else {
                 // What waited for an account may have it now.
                 self.retry();
@@ -397,12 +417,12 @@ impl Sequencer {
             match self.try_block(block) {
                 Ok(Received::Applied) => {
                     if self.followed.len() < HELD {
-                        self.followed.push(block.header().hash());
+                        self.followed.push(held.digest);
                     }
                     early.clear();
                 }
                 Ok(Received::Early) => {
-                    early.push(block.header().hash());
+                    early.push(held.digest);
                     self.hold(held);
                 }
                 Ok(_) => {}
@@ -460,6 +480,10 @@ impl Sequencer {
         let opened = match &block.opening {
             Some(opening) => {
                 let mut open = OpenBatch::new(&self.state, opening.fee_account);
+                let (found, limit) = (usize::from(opening.entries), MAX_OPERATIONS);
+                if found > limit {
+                    return Err(BlockFault::TooLong { found, limit }.into());
+                }
                 let first = self.queue_end as usize;
                 let Some(entries) = self.known.get(first..first + usize::from(opening.entries)) else {
                     return Ok(Received::Early);
@@ -486,6 +510,8 @@ impl Sequencer {
                     self.outside.applied(&id, signed);
                 }
                 self.push_cut(end, block);
+                // Other bodies under this header are of no use any more.
+                self.held.retain(|held| held.block.header().hash() != hash);
                 self.sift();
                 self.outside.changed = true;
                 Ok(Received::Applied)

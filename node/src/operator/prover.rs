@@ -78,8 +78,25 @@ pub struct Prover {
     pub(super) ahead: Option<BTreeMap<u64, (u64, Word, u64)>>,
     /// Of batches on L1 the chain digest, who committed them and when, and when L1 said so.
     pub(super) commits: BTreeMap<u64, (Word, (L1Address, u64), Instant)>,
-    /// The chain digest after a run that could not be proven here, and when that was.
-    pub(super) failed: Option<(Word, Instant)>,
+    /// The runs that could not be proven here.
+    pub(super) failed: Vec<Failed>,
+}
+
+/// A run that could not be proven here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed {
+    first: u64,
+    last: u64,
+    /// The chain digest after it.
+    digest: Word,
+    at: Instant,
+}
+
+impl Failed {
+    /// Whether a run begins with this one, and that is not long ago.
+    fn is_part_of(&self, run: &Run) -> bool {
+        self.first == run.first && self.at.elapsed() < REST && run.digest_after(self.last) == Some(self.digest)
+    }
 }
 
 impl Prover {
@@ -384,7 +401,13 @@ impl Prover {
             Err(error) => Err(error.to_string()),
         };
         let proof = reason.map_err(|reason| {
-            self.failed = Some((run.end().0, Instant::now()));
+            self.failed.retain(|failed| failed.at.elapsed() < REST);
+            self.failed.push(Failed {
+                first: run.first,
+                last: run.last,
+                digest: run.end().0,
+                at: Instant::now(),
+            });
             let last = run.last;
             SettleError::Unproven { first, last, reason }
         })?;
@@ -416,9 +439,16 @@ impl Prover {
             if sequencer.last() < last {
                 return Ok(None);
             }
-            let run = Run::choose(&self.journal, first, last)?;
-            let rests = |(end, at): (Word, Instant)| end == run.end().0 && at.elapsed() < REST;
-            if !run.is_signed() || self.failed.is_some_and(rests) {
+            let mut run = Run::choose(&self.journal, first, last)?;
+            // What could not be proven is not tried again with more behind it; a part of it may be proven, which is what counts for
+            // whoever has a bond there.
+            while self.failed.iter().any(|failed| failed.is_part_of(&run)) {
+                if run.last == first {
+                    return Ok(None);
+                }
+                run = Run::choose(&self.journal, first, first + (run.last - first) / 2)?;
+            }
+            if !run.is_signed() {
                 return Ok(None);
             }
             let root = match number {

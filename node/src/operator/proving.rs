@@ -116,6 +116,12 @@ impl Run {
             .map_or((GENESIS, 0), |sealed| (sealed.digest, sealed.sealed_at))
     }
 
+    /// The chain digest after one of its batches.
+    pub fn digest_after(&self, number: u64) -> Option<Word> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.sealed.get(at).map(|sealed| sealed.digest)
+    }
+
     /// The state root after it; nothing's, which is no root, if it is empty.
     pub fn root(&self) -> Word {
         self.sealed.last().map_or(GENESIS, |sealed| sealed.root)

@@ -145,8 +145,17 @@ pub(super) struct Cut {
 pub(super) struct Held {
     /// The block.
     pub(super) block: Block,
+    /// Its digest.
+    pub(super) digest: [u8; 32],
     /// Since when it waits; nothing before the first look at L1 after a restart.
     pub(super) since: Option<Instant>,
+}
+
+impl Held {
+    pub(super) fn new(block: Block, since: Option<Instant>) -> Self {
+        let digest = block.digest();
+        Self { block, digest, since }
+    }
 }
 
 /// Where a transaction stands in the sequencer.
@@ -225,8 +234,10 @@ pub struct Sequencer {
     pub(super) made: Vec<Block>,
     /// Blocks that stand elsewhere than at the end of the chain, until that comes to them.
     pub(super) held: Vec<Held>,
-    /// Hashes of the headers of those that were applied, until somebody asks.
+    /// Digests of those that were applied, until somebody asks.
     pub(super) followed: Vec<[u8; 32]>,
+    /// A tip behind which a block was waited for, and since when.
+    pub(super) awaited: Option<([u8; 32], Instant)>,
     /// Signed blocks that were taken back since the start.
     pub(super) revoked: u64,
     pub(super) feed: Feed,
@@ -298,12 +309,9 @@ impl Sequencer {
             last_cut: None,
             made: Vec::new(),
             // The batch that was being filled: its entries are L1's to say, so it waits for the first look.
-            held: found
-                .blocks
-                .into_iter()
-                .map(|block| Held { block, since: None })
-                .collect(),
+            held: found.blocks.into_iter().map(|block| Held::new(block, None)).collect(),
             followed: Vec::new(),
+            awaited: None,
             revoked: 0,
             feed: Feed::new(BACKLOG),
             reached: None,
@@ -366,9 +374,9 @@ impl Sequencer {
         self.turn.builds
     }
 
-    /// The number of the first entry of the queue that the chain does not have.
+    /// The number of the first entry of the queue that no sealed batch has.
     pub fn next_entry(&self) -> u64 {
-        self.queue_end + self.open.batch().entries.len() as u64
+        self.queue_end
     }
 
     /// The shape of a sealed batch; nothing if there is none.
@@ -661,7 +669,9 @@ impl Sequencer {
         }
         let operations = self.operations();
         let old = self.opened.is_some_and(|opened| opened.elapsed() >= self.sealing.age);
-        if operations == 0 || !(old || operations >= self.sealing.operations) {
+        // What is due is committed in this slot, whoever may build on.
+        let due = self.permit == Permit::Entries;
+        if operations == 0 || !(old || due || operations >= self.sealing.operations) {
             return Ok(None);
         }
         self.seal().map(Some)

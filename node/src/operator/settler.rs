@@ -283,7 +283,7 @@ impl Settler {
             before: None,
             ahead: None,
             commits: BTreeMap::new(),
-            failed: None,
+            failed: Vec::new(),
         };
         Ok(Self {
             l1,

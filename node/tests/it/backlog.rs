@@ -18,12 +18,16 @@ use crate::sync::PROVES_NOTHING;
 /// Who leaves an entry of the queue alone until its slot is over is slashed for it, however much waits for provers.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_is_served_whatever_waits_for_provers() {
-    let cluster = Cluster::new(1, &Parameters::patient()).await;
+    // No batch is old, and no slot over, before the test is: what is due is committed in the slot in which it was built.
+    let patient = Parameters::patient();
+    let mut staking = patient.staking;
+    (staking.slot, staking.slots) = (256, 16);
+    let cluster = Cluster::new(1, &Parameters { staking, ..patient }).await;
     History::begin(&cluster, "operator").await.end().await;
     let [prover, age] = PROVES_NOTHING;
     let instead = [
         prover,
-        (age.0, "age_ms = 500\nbacklog = 1"),
+        (age.0, "age_ms = 3600000\nbacklog = 1"),
         ("operations = 64", "operations = 2"),
     ];
     let operator = cluster.node_with("operator", "operator", Some(0), &[], &instead);

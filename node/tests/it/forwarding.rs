@@ -158,11 +158,34 @@ async fn a_block_is_passed_on_when_it_was_executed() {
             Message::Block(block.to_bytes())
         })
         .collect();
+    // Somebody else was faster, with other bodies under the builder's headers.
+    let (entries, transactions) = (false_body(&blocks[0], 1, false), false_body(&blocks[1], 0, true));
+    between.send(transactions.clone()).await;
+    between.send(entries.clone()).await;
     between.send(blocks[1].clone()).await;
     between.judged().await;
-    assert!(!between.hears.heard(&blocks[1]), "its parent is not here");
+    let waits = [&transactions, &entries, &blocks[1]];
+    assert!(
+        !waits.iter().any(|block| between.hears.heard(block)),
+        "entry and parent are not here"
+    );
     between.send(blocks[0].clone()).await;
     for block in &blocks {
         between.heard("both are executed", block).await;
     }
+    between.judged().await;
+    assert!(![&transactions, &entries].iter().any(|block| between.hears.heard(block)));
+}
+
+/// Another body under the header of a block: more entries of the queue, or no transactions.
+fn false_body(message: &Message, entries: u16, empty: bool) -> Message {
+    let Message::Block(bytes) = message else {
+        unreachable!("it is a block");
+    };
+    let mut block = Block::from_bytes(bytes).unwrap();
+    block.opening.as_mut().unwrap().entries += entries;
+    if empty {
+        block.transactions.clear();
+    }
+    Message::Block(block.to_bytes())
 }

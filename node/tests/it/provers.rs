@@ -310,14 +310,26 @@ async fn a_run_that_cannot_be_proven_ends_nobody() {
     let cluster = Cluster::new(1, &Parameters::patient()).await;
     let mut prover = History::begin(&cluster, "prover").await;
     prover.prove().await;
-    prover.commit(1).await;
-    prover.spoil(2).await;
+    prover.commit(2).await;
+    prover.spoil(3).await;
     let error = prover.try_to_prove().await.unwrap_err();
     assert!(
-        matches!(error, SettleError::Unproven { first: 2, last: 2, .. }),
+        matches!(error, SettleError::Unproven { first: 2, last: 3, .. }),
         "{error}"
     );
-    // It is not tried again at once.
+    // What stands before the one that cannot be proven is, and more behind it changes nothing.
+    prover.commit(1).await;
+    assert!(prover.try_to_prove().await.unwrap());
+    assert_eq!(prover.progress().await.proven, 2);
+    for last in [4, 3] {
+        let error = prover.try_to_prove().await.unwrap_err();
+        assert!(
+            matches!(error, SettleError::Unproven { first: 3, last: found, .. } if found == last),
+            "{error}"
+        );
+    }
+    // It is not tried again at once, with whatever stands behind it.
+    prover.commit(1).await;
     assert!(!prover.try_to_prove().await.unwrap());
     let looks = AtomicUsize::new(0);
     prover
