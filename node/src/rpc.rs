@@ -16,7 +16,7 @@ use starling_rollup::transaction::SignedTransaction;
 use starling_vm::field::Word;
 use tokio::sync::watch;
 
-use crate::l1::{L1, hex};
+use crate::l1::{L1, TIP, hex};
 use crate::metrics::{Metrics, Outcome};
 use crate::network::{Outbox, Outgoing};
 use crate::operator::hex_word;
@@ -292,7 +292,7 @@ impl ApiServer for Server {
     async fn fee_quote(&self, words: u64) -> RpcResult<FeeQuote> {
         let head = self.l1.head().await.map_err(|reason| error(code::L1, reason))?;
         // Half as much again: the base fee may rise by an eighth a block until the batch is committed and proven.
-        let price = head.base_fee.saturating_add(1_000_000_000);
+        let price = head.base_fee.saturating_add(TIP);
         let price = price.saturating_add(price / 2);
         let data_gas = words.min(1 << 14) * WORD_GAS + OPERATION_GAS;
         let proof_gas = BATCH_GAS / self.batch_operations.max(1);

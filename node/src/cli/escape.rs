@@ -10,7 +10,7 @@ use starling_rollup::transaction::RollupId;
 use super::CliError;
 use super::user::{Password, account_key, l1_client, l1_key, print, rejected, runtime, unusable};
 use crate::cli::out::tell;
-use crate::escape::{Assets, assets, leave};
+use crate::escape::{Assets, Outcome, Why, assets, leave};
 use crate::l1::ethers::EthersL1;
 use crate::l1::rollup::{GWEI, Rollup};
 use crate::l1::{L1, L1Error, hex};
@@ -21,7 +21,8 @@ Whoever commits next must serve the exit, or everybody leaves with `starling esc
 pub(crate) const ESCAPE_EXAMPLES: &str = "Examples:
   starling escape --l1 URL --rollup 0x.. --key alice.json --l1-key any-l1.json --show
   starling escape --l1 URL --rollup 0x.. --key alice.json --l1-key any-l1.json --freeze
-Asks nobody but L1. Everything is paid to the account's L1 owner, whoever sends; sending takes gas.";
+Asks nobody but L1. Everything is paid to the account's L1 owner, whoever sends; sending takes gas. What pays less than its gas
+costs is left, unless --all fetches that, too.";
 
 /// Keys and places.
 #[derive(Debug, Args)]
@@ -64,8 +65,11 @@ pub(crate) struct EscapeArgs {
     /// Freeze the rollup first, if the queue has waited for long enough.
     #[arg(long)]
     freeze: bool,
+    /// Fetch what pays less than its gas costs, too.
+    #[arg(long)]
+    all: bool,
     /// Only show what there is.
-    #[arg(long, conflicts_with = "freeze")]
+    #[arg(long, conflicts_with_all = ["freeze", "all"])]
     show: bool,
 }
 
@@ -164,15 +168,15 @@ pub(crate) fn escape(args: &EscapeArgs) -> Result<(), CliError> {
         });
         let found = found.await.map_err(rejected)?;
         bar.finish_and_clear();
-        let done = if args.show {
-            Vec::new()
+        let outcome = if args.show {
+            Outcome::default()
         } else {
             let told = |done: &crate::escape::Done| tell!("{}: {} wei", done.what, done.wei);
-            leave(&contract, &found, public, owner, constants.queue_fee, told)
+            leave(&contract, &found, public, owner, constants.queue_fee, args.all, told)
                 .await
                 .map_err(refused)?
         };
-        let paid: u128 = done.iter().map(|done| done.wei).sum();
+        let paid: u128 = outcome.done.iter().map(|done| done.wei).sum();
         let value = json!({
             "owner": owner.to_string(),
             "frozen": found.progress.frozen,
@@ -187,14 +191,29 @@ pub(crate) fn escape(args: &EscapeArgs) -> Result<(), CliError> {
             })).collect::<Vec<_>>(),
             "entries": found.refunds.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
             "owed_wei": found.owed.to_string(),
-            "done": done.iter().map(|done| json!({
+            "done": outcome.done.iter().map(|done| json!({
                 "what": done.what,
                 "wei": done.wei.to_string(),
                 "gas": done.gas,
             })).collect::<Vec<_>>(),
+            "left": outcome.left.iter().map(|left| json!({
+                "what": left.what,
+                "wei": left.wei.to_string(),
+                "dust": matches!(left.why, Why::Dust { .. }),
+                "why": left.why.to_string(),
+            })).collect::<Vec<_>>(),
             "paid_wei": paid.to_string(),
         });
-        print(common.json, &value, || text(&found, paid, args.show));
+        print(common.json, &value, || text(&found, &outcome, paid, args.show));
+        if let Some(first) = outcome.failed().next() {
+            return Err(CliError::Rejected(format!(
+                "{} of {} could not be fetched; the first, {}: {}. The same command tries again what is left",
+                outcome.failed().count(),
+                outcome.done.len() + outcome.left.len(),
+                first.what,
+                first.why
+            )));
+        }
         let stays = !found.exits.is_empty() || !found.refunds.is_empty();
         if stays && !args.show && !found.progress.frozen {
             return Err(CliError::Rejected(
@@ -207,7 +226,7 @@ pub(crate) fn escape(args: &EscapeArgs) -> Result<(), CliError> {
     })
 }
 
-fn text(found: &Assets, paid: u128, show: bool) -> String {
+fn text(found: &Assets, outcome: &Outcome, paid: u128, show: bool) -> String {
     let state = if found.progress.frozen { "frozen" } else { "running" };
     let mut lines = vec![format!(
         "the rollup is {state}, batch {} is proven",
@@ -227,6 +246,12 @@ fn text(found: &Assets, paid: u128, show: bool) -> String {
         lines.push(format!("entry   {number:<10} not consumed"));
     }
     lines.push(format!("owed    {:<10} {:>20} gwei", "", found.owed / GWEI));
+    for left in &outcome.left {
+        lines.push(format!("left    {}, {} gwei: {}", left.what, left.wei / GWEI, left.why));
+    }
+    if outcome.left.iter().any(|left| matches!(left.why, Why::Dust { .. })) {
+        lines.push("--all fetches what pays less than its gas costs, too".to_owned());
+    }
     if !show {
         lines.push(format!("paid    {:<10} {:>20} gwei", "", paid / GWEI));
     }

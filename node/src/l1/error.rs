@@ -1,5 +1,6 @@
 //! What goes wrong between a node and Ethereum.
 
+use starling_rollup::address::L1Address;
 use starling_rollup::l1_key::L1SignatureError;
 
 use super::{MAX_TRANSACTION_BYTES, MAX_TRANSACTION_GAS};
@@ -40,6 +41,14 @@ pub enum L1Error {
         what: String,
         /// The contract's error, by name if it is known.
         error: String,
+    },
+    /// The sender cannot pay for a transaction.
+    #[error("{sender} has not enough ether for the transaction: {reason}; send it some")]
+    NoFunds {
+        /// The sender.
+        sender: L1Address,
+        /// What the endpoint says.
+        reason: String,
     },
     /// The transaction was in a block and failed there.
     #[error("transaction 0x{} failed in block {block}", hex(.hash))]
@@ -113,7 +122,11 @@ impl L1Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Stuck { .. } | Self::Overtaken { .. } | Self::TakenBack { .. }
+            Self::Unreachable { .. }
+                | Self::NoFunds { .. }
+                | Self::Stuck { .. }
+                | Self::Overtaken { .. }
+                | Self::TakenBack { .. }
         )
     }
 }

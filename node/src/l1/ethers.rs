@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::abi::revert_reason;
-use super::{Block, Hash, L1, L1Error, Log, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_GAS, Receipt, Request};
+use super::{Block, Hash, L1, L1Error, Log, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_GAS, Receipt, Request, TIP};
 
 /// How long a question may wait for its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ impl Default for Settings {
             patience: Duration::from_secs(36),
             bumps: 8,
             max_fee: 500_000_000_000,
-            tip: 1_000_000_000,
+            tip: TIP,
         }
     }
 }
@@ -125,6 +125,10 @@ impl EthersL1 {
     }
 
     fn answer(&self, what: &str, answer: &JsonRpcError) -> L1Error {
+        if answer.message.to_lowercase().contains("insufficient funds") {
+            let (sender, reason) = (self.sender(), answer.message.clone());
+            return L1Error::NoFunds { sender, reason };
+        }
         let data = answer.as_revert_data().map(|data| revert_reason(&data));
         let refused = data.is_some() || answer.message.contains("revert");
         if refused {

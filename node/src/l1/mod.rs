@@ -27,6 +27,9 @@ pub const MAX_TRANSACTION_BYTES: usize = 128 << 10;
 /// Most gas of a transaction (EIP-7825).
 pub const MAX_TRANSACTION_GAS: u64 = 1 << 24;
 
+/// Wei a gas that a block's proposer is given at first.
+pub const TIP: u128 = 1_000_000_000;
+
 /// A block's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {

@@ -14,7 +14,7 @@ use starling_vm::field::{Felt, Word};
 use starling_vm::schnorr::PublicKey;
 
 use super::abi::{self, ROLLUP, Reader, VERIFIER};
-use super::{Hash, L1, L1Error, Log, Receipt, Request};
+use super::{Hash, L1, L1Error, Log, Receipt, Request, TIP};
 
 /// Wei in a gwei.
 pub const GWEI: u128 = 1_000_000_000;
@@ -292,6 +292,14 @@ impl<'a> Rollup<'a> {
             return Err(no_data("it was not sent to the rollup".to_owned()));
         }
         read_commit(&input).map_err(no_data)
+    }
+
+    /// Wei that a gas costs now: the newest block's base fee, and the tip with which a transaction is sent at first.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub async fn gas_price(&self) -> Result<u128, L1Error> {
+        Ok(self.l1.head().await?.base_fee.saturating_add(TIP))
     }
 
     // TRANSACTIONS
