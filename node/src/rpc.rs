@@ -14,18 +14,18 @@ use starling_rollup::operations;
 use starling_rollup::rules::Refusal;
 use starling_rollup::transaction::SignedTransaction;
 use starling_vm::field::Word;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::l1::{L1, TIP, hex};
 use crate::metrics::{Metrics, Outcome};
 use crate::network::{Outbox, Outgoing};
 use crate::operator::hex_word;
-use crate::operator::journal::JournalError;
+use crate::operator::journal::{Journal, JournalError};
 use crate::operator::sequencer::{Place, SharedSequencer, SubmitError};
 use crate::operator::settler::{Spent, Status};
 
 mod answers;
-mod listen;
+pub(crate) mod listen;
 mod subscribe;
 
 pub use answers::{
@@ -114,6 +114,8 @@ pub struct Server {
     metrics: Metrics,
     outbox: Option<Outbox>,
     peers: Option<PeerCount>,
+    /// Held by who reads the journal on behalf of a caller.
+    reading: Arc<Semaphore>,
 }
 
 /// Says how many peers there are.
@@ -138,6 +140,7 @@ impl Server {
             metrics,
             outbox: None,
             peers: None,
+            reading: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -167,6 +170,23 @@ impl Server {
             let _ = outbox.try_send(Outgoing::Transaction(Box::new(signed)));
         }
         Ok(id.to_string())
+    }
+
+    /// What `read` finds in the journal, on a thread of its own: the disk may be slow, and what is in a record is worked through there,
+    /// too. It is read to its end even if nobody waits for it any more, and makes others wait for as long.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> RpcResult<T> {
+        let permit = self.reading.clone().acquire_owned().await;
+        let permit = permit.map_err(|reason| error(code::INTERNAL, reason))?;
+        let journal = self.sequencer.lock().await.journal().clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&journal)
+        });
+        let found = reading.await.map_err(|reason| error(code::INTERNAL, reason))?;
+        found.map_err(|reason| error(code::INTERNAL, reason))
     }
 
     fn answer(&self, place: Option<Place>) -> TransactionStatus {
@@ -205,6 +225,10 @@ impl Server {
     }
 }
 
+/// Callers for whom the journal is read at once; others wait. More of them would only take more of the disk from the node's own work,
+/// and of its memory: each holds a proof, or a batch.
+const READERS: usize = 4;
+
 /// Proofs of one answer.
 const PROOFS: usize = 100;
 
@@ -214,6 +238,39 @@ const BATCH_GAS: u64 = 7_600_000;
 const OPERATION_GAS: u64 = 500;
 /// Gas of a word's calldata.
 const WORD_GAS: u64 = 8 * 16;
+
+/// The proofs that end at batch `from` or later. One is in memory at a time: each has more than 100 KB, of which an answer needs the
+/// length. A proof covers 256 batches at most (`Rollup.MAX_UNPROVEN`), so that an answer reads 25,600 of them in the worst case.
+fn proofs(journal: &Journal, status: &Status, from: u64) -> Result<Vec<ProofInfo>, JournalError> {
+    let (mut found, mut next) = (Vec::new(), Some(from));
+    while let Some(from) = next.filter(|_| found.len() < PROOFS) {
+        let Some(proof) = journal.proofs(from, 1)?.pop() else {
+            break;
+        };
+        let (first, last) = (proof.first, proof.last);
+        next = last.checked_add(1);
+        let mut operations = 0;
+        for number in first..=last {
+            operations += journal.sealed(number)?.map_or(0, |sealed| sealed.operations());
+        }
+        let security = settlement::PRESET.security(settlement::CHIPS, proof.rows.max(1).ilog2());
+        found.push(ProofInfo {
+            first,
+            last,
+            settled: last <= status.proven,
+            operations,
+            rows: proof.rows,
+            prove_ms: proof.prove_ms,
+            peak_bytes: proof.peak_bytes,
+            bytes: proof.bytes.len(),
+            preset: settlement::PRESET.to_string(),
+            proven_bits: security.proven,
+            commit: gas(&status.commits, first, last),
+            prove: gas(&status.proofs, last, last),
+        });
+    }
+    Ok(found)
+}
 
 #[async_trait]
 impl ApiServer for Server {
@@ -260,30 +317,40 @@ impl ApiServer for Server {
     }
 
     async fn batch(&self, number: u64) -> RpcResult<Option<BatchStatus>> {
-        let journal = self.sequencer.lock().await.journal().clone();
-        let sealed = journal.sealed(number).map_err(|reason| error(code::INTERNAL, reason))?;
-        Ok(sealed.map(|sealed| BatchStatus {
-            number,
+        let found = self.read(move |journal| {
+            let sealed = journal.sealed(number)?;
+            Ok(sealed.map(|sealed| BatchStatus {
+                number,
+                stage: Stage::Unknown,
+                root: hex_word(&sealed.root),
+                digest: hex_word(&sealed.digest),
+                sealed_at: sealed.sealed_at,
+                entries: sealed.entries().len(),
+                transactions: journal.ids(&sealed).iter().map(ToString::to_string).collect(),
+                words: sealed.data().to_words().len(),
+            }))
+        });
+        let found = found.await?;
+        Ok(found.map(|found| BatchStatus {
             stage: self.stage(number),
-            root: hex_word(&sealed.root),
-            digest: hex_word(&sealed.digest),
-            sealed_at: sealed.sealed_at,
-            entries: sealed.entries().len(),
-            transactions: journal.ids(&sealed).iter().map(ToString::to_string).collect(),
-            words: sealed.data().to_words().len(),
+            ..found
         }))
     }
 
     async fn operation(&self, batch: u64, position: u64) -> RpcResult<Option<OperationProof>> {
-        let journal = self.sequencer.lock().await.journal().clone();
-        let sealed = journal.sealed(batch).map_err(|reason| error(code::INTERNAL, reason))?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let all = operations::operations(&sealed.data());
         let Ok(position) = usize::try_from(position) else {
             return Ok(None);
         };
-        Ok(operations::path(&all, position).map(|path| OperationProof {
-            words: all[position].iter().map(|word| format!("0x{word:016x}")).collect(),
+        let found = self.read(move |journal| {
+            let sealed = journal.sealed(batch)?;
+            Ok(sealed.and_then(|sealed| {
+                let all = operations::operations(&sealed.data());
+                let path = operations::path(&all, position)?;
+                Some((all[position].clone(), path))
+            }))
+        });
+        Ok(found.await?.map(|(words, path)| OperationProof {
+            words: words.iter().map(|word| format!("0x{word:016x}")).collect(),
             path: path.iter().map(|hash| format!("0x{}", hex(hash))).collect(),
             stage: self.stage(batch),
         }))
@@ -306,34 +373,8 @@ impl ApiServer for Server {
     }
 
     async fn proofs(&self, from: u64) -> RpcResult<Vec<ProofInfo>> {
-        let journal = self.sequencer.lock().await.journal().clone();
         let status = self.status.borrow().clone();
-        let internal = |reason: JournalError| error(code::INTERNAL, reason);
-        let mut found = Vec::new();
-        for proof in journal.proofs(from, PROOFS).map_err(internal)? {
-            let (first, last) = (proof.first, proof.last);
-            let mut operations = 0;
-            for number in first..=last {
-                let sealed = journal.sealed(number).map_err(internal)?;
-                operations += sealed.map_or(0, |sealed| sealed.operations());
-            }
-            let security = settlement::PRESET.security(settlement::CHIPS, proof.rows.max(1).ilog2());
-            found.push(ProofInfo {
-                first,
-                last,
-                settled: last <= status.proven,
-                operations,
-                rows: proof.rows,
-                prove_ms: proof.prove_ms,
-                peak_bytes: proof.peak_bytes,
-                bytes: proof.bytes.len(),
-                preset: settlement::PRESET.to_string(),
-                proven_bits: security.proven,
-                commit: gas(&status.commits, first, last),
-                prove: gas(&status.proofs, last, last),
-            });
-        }
-        Ok(found)
+        self.read(move |journal| proofs(journal, &status, from)).await
     }
 
     async fn status(&self) -> RpcResult<NodeStatus> {

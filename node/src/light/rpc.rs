@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::proc_macros::rpc;
-use jsonrpsee::server::{ServerBuilder, ServerConfig, ServerHandle};
+use jsonrpsee::server::{BatchRequestConfig, ServerBuilder, ServerConfig, ServerHandle};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::{Deserialize, Serialize};
 use starling_p2p::request::StateAt;
@@ -18,6 +18,7 @@ use super::{Checked, Contradiction, Disagreement, EndpointStatus, Light, LightEr
 use crate::answers::account::Leaf;
 use crate::l1::hex;
 use crate::operator::hex_word;
+use crate::rpc::listen::BATCH;
 
 /// Bytes of a request: far more than any of these needs.
 const MAX_REQUEST: u32 = 64 << 10;
@@ -383,6 +384,7 @@ pub async fn listen(light: Light, at: SocketAddr) -> io::Result<(SocketAddr, Ser
         .http_only()
         .max_connections(CONNECTIONS)
         .max_request_body_size(MAX_REQUEST)
+        .set_batch_request_config(BatchRequestConfig::Limit(BATCH))
         .build();
     let server = ServerBuilder::new().set_config(config).build(at).await?;
     let address = server.local_addr()?;

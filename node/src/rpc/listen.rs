@@ -15,7 +15,7 @@ use std::time::Duration;
 use jsonrpsee::Methods;
 use jsonrpsee::core::middleware::{Batch, Notification, RpcServiceBuilder, RpcServiceT};
 use jsonrpsee::server::{
-    MethodResponse, ServerBuilder, ServerConfig, ServerHandle, serve_with_graceful_shutdown, stop_channel,
+    BatchRequestConfig, MethodResponse, ServerBuilder, ServerConfig, ServerHandle, serve_with_graceful_shutdown, stop_channel,
 };
 use jsonrpsee::types::{Id, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +40,9 @@ const BUFFER: u32 = 8;
 /// Calls of one websocket that are worked on at once; a batch of calls is as many.
 const AT_ONCE: u32 = 16;
 
+/// Calls of one batch: an answer is one message, and who asks for more of them in one than may be worked on at once asks again.
+pub(crate) const BATCH: u32 = AT_ONCE;
+
 impl Server {
     /// Listens.
     ///
@@ -54,6 +57,7 @@ impl Server {
             .max_request_body_size(MAX_REQUEST)
             .max_response_body_size(MAX_ANSWER)
             .set_message_buffer_capacity(BUFFER)
+            .set_batch_request_config(BatchRequestConfig::Limit(BATCH))
             .build();
         // A websocket has one of these services, a request over HTTP each its own.
         let service = ServerBuilder::new()

@@ -6,6 +6,7 @@ pub(crate) mod proxy;
 mod scene;
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use starling_rollup::chain::word_bytes;
 use self::nodes::{Lie, Node, settings, until};
 use self::proxy::Proxy;
 use self::scene::{Scene, forged as lie};
+use crate::limits::refuses_a_long_batch;
 
 /// A light node that knows these nodes, and one of L1's endpoints at these addresses.
 async fn start(scene: &Scene, l1: &[&str], nodes: &[&Node], verify: Option<Point>) -> Light {
@@ -364,6 +366,7 @@ async fn a_leader_that_leaves_makes_nobody_a_liar() {
 struct Process {
     child: Child,
     rpc: HttpClient,
+    address: SocketAddr,
 }
 
 impl Drop for Process {
@@ -391,8 +394,10 @@ impl Process {
         let url = lines
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
-        let rpc = HttpClientBuilder::default().build(url.expect("it listens")).unwrap();
-        Self { child, rpc }
+        let url = url.expect("it listens");
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        let rpc = HttpClientBuilder::default().build(url).unwrap();
+        Self { child, rpc, address }
     }
 
     async fn ask(&self, method: &str, params: jsonrpsee::core::params::ArrayParams) -> Result<Value, Value> {
@@ -474,6 +479,7 @@ async fn process(scene: &Scene, honest: &Node) {
     assert!(refused["message"].as_str().unwrap().contains("full node"), "{refused}");
     let beyond = light.ask("starling_batch", rpc_params![99]).await.unwrap_err();
     assert_eq!(beyond["code"], json!(-32_014));
+    refuses_a_long_batch(light.address).await;
     let [now, most] = light.memory();
     println!("{now} KiB now, {most} KiB at most");
     assert!(most < 50 << 10, "{most} KiB");

@@ -17,6 +17,7 @@ mod history;
 mod journal;
 mod l1;
 mod light;
+mod limits;
 mod long_form;
 mod mempool;
 mod metrics;

@@ -21,7 +21,7 @@ use starling_node::operator::journal::Journal;
 use starling_node::operator::sequencer::{Sealing, Sequencer, SharedSequencer};
 use starling_node::operator::settler::{Status, shared};
 use starling_node::rpc::{ApiClient, BatchEvent, Server, Stage, SubscriptionsClient, TransactionStatus, code};
-use starling_node::store::{self, Backend};
+use starling_node::store::{self, Backend, Store};
 use starling_rollup::address::{Address, L1Address};
 use starling_rollup::chain::GENESIS;
 use starling_rollup::entry::{Entry, Kind};
@@ -44,9 +44,9 @@ const OWNER: L1Address = L1Address([9; 20]);
 // ================================================================================================================
 
 /// A server whose sequencer the test drives.
-struct Local {
-    address: SocketAddr,
-    sequencer: SharedSequencer,
+pub(crate) struct Local {
+    pub(crate) address: SocketAddr,
+    pub(crate) sequencer: SharedSequencer,
     status: watch::Sender<Status>,
     feed: Feed,
     chain: Anvil,
@@ -62,7 +62,7 @@ fn address(number: u8) -> Address {
     Address::new(key(number).public_key(), OWNER)
 }
 
-fn entries(count: u8) -> Vec<Entry> {
+pub(crate) fn entries(count: u8) -> Vec<Entry> {
     let entry = |number| Entry {
         kind: Kind::DepositNew { amount: 1_000 },
         sender: OWNER,
@@ -87,13 +87,18 @@ fn withdrawal(from: u8, nonce: u32, fee: u64) -> SignedTransaction {
 
 impl Local {
     async fn new(config: RpcConfig) -> Self {
+        Self::on(config, |store| store).await
+    }
+
+    /// A server on the store that `wrap` makes of an empty one.
+    pub(crate) async fn on(config: RpcConfig, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let (port, block_time) = (0, None);
         let chain = Anvil::start(Options { port, block_time }).unwrap();
         let l1 = EthersL1::connect(chain.url(), Some(CHAIN_ID), chain.key(0).ok(), Settings::default());
         let l1 = Arc::new(l1.await.unwrap());
         let folder = tempfile::tempdir().unwrap();
         let store = store::open(folder.path(), Backend::Redb, &store::Options::default()).unwrap();
-        let journal = Journal::open(Arc::from(store), ROLLUP).unwrap();
+        let journal = Journal::open(wrap(Arc::from(store)), ROLLUP).unwrap();
         let (operations, age) = (100, Duration::ZERO);
         let sealing = Sealing { operations, age };
         let pool = Mempool::new(Limits::default());
@@ -117,11 +122,11 @@ impl Local {
         }
     }
 
-    async fn client(&self) -> Result<WsClient, ClientError> {
+    pub(crate) async fn client(&self) -> Result<WsClient, ClientError> {
         WsClientBuilder::default().build(format!("ws://{}", self.address)).await
     }
 
-    async fn tick(&self) -> Option<u64> {
+    pub(crate) async fn tick(&self) -> Option<u64> {
         self.sequencer.lock().await.tick().unwrap()
     }
 
