@@ -163,7 +163,7 @@ impl Default for ProverConfig {
 pub struct RpcConfig {
     /// Where it listens. Anything but a loopback address is open to the network.
     pub listen: SocketAddr,
-    /// Connections at once, HTTP and websockets together.
+    /// Sockets at once, HTTP and websockets together, whether they ask anything or not; one too many is closed at once.
     pub connections: u32,
     /// Subscriptions of one websocket.
     pub subscriptions: u32,
@@ -171,6 +171,9 @@ pub struct RpcConfig {
     pub backlog: usize,
     /// Seconds after which a connection is cut off that takes nothing of what it is sent.
     pub stall_s: u64,
+    /// Seconds after which a connection that is no websocket is cut off if no whole request has come since the last was answered. More
+    /// lets sockets that ask nothing keep others out for longer.
+    pub idle_s: u64,
 }
 
 /// `[metrics]`: Prometheus.
@@ -201,6 +204,7 @@ impl Default for RpcConfig {
             subscriptions: 16,
             backlog: 1_024,
             stall_s: 30,
+            idle_s: 30,
         }
     }
 }
@@ -346,6 +350,7 @@ impl Config {
             ("rpc.connections", config.rpc.connections == 0),
             ("rpc.backlog", config.rpc.backlog == 0),
             ("rpc.stall_s", config.rpc.stall_s == 0),
+            ("rpc.idle_s", config.rpc.idle_s == 0),
         ];
         if let Some((name, _)) = least_one.into_iter().find(|(_, zero)| *zero) {
             return Err(field(name, "must not be 0".to_owned()));

@@ -5,10 +5,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::proc_macros::rpc;
-use jsonrpsee::server::{BatchRequestConfig, ServerBuilder, ServerConfig, ServerHandle};
+use jsonrpsee::server::ServerHandle;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::{Deserialize, Serialize};
 use starling_p2p::request::StateAt;
@@ -18,13 +19,15 @@ use super::{Checked, Contradiction, Disagreement, EndpointStatus, Light, LightEr
 use crate::answers::account::Leaf;
 use crate::l1::hex;
 use crate::operator::hex_word;
-use crate::rpc::listen::BATCH;
+use crate::rpc::listen::{Limits, serve};
 
-/// Bytes of a request: far more than any of these needs.
-const MAX_REQUEST: u32 = 64 << 10;
-
-/// Connections at once. Each may have one question with peers, which cost a few kilobytes.
-const CONNECTIONS: u32 = 32;
+/// What connections may cost. Each may have one question with peers, which cost a few kilobytes. The times are the defaults of a full node.
+const LIMITS: Limits = Limits {
+    connections: 32,
+    subscriptions: None,
+    stall: Duration::from_secs(30),
+    idle: Duration::from_secs(30),
+};
 
 // WHAT IS ANSWERED
 // ================================================================================================================
@@ -380,13 +383,5 @@ impl LightApiServer for Light {
 /// # Errors
 /// When the address cannot be listened at.
 pub async fn listen(light: Light, at: SocketAddr) -> io::Result<(SocketAddr, ServerHandle)> {
-    let config = ServerConfig::builder()
-        .http_only()
-        .max_connections(CONNECTIONS)
-        .max_request_body_size(MAX_REQUEST)
-        .set_batch_request_config(BatchRequestConfig::Limit(BATCH))
-        .build();
-    let server = ServerBuilder::new().set_config(config).build(at).await?;
-    let address = server.local_addr()?;
-    Ok((address, server.start(LightApiServer::into_rpc(light))))
+    serve(at, LightApiServer::into_rpc(light).into(), LIMITS).await
 }

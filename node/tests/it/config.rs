@@ -177,6 +177,7 @@ fn errors_name_the_file_and_the_field() {
             "rpc.backlog",
         ),
         ("stall_s = 30", "stall_s = 0", "rpc.stall_s"),
+        ("idle_s = 30", "idle_s = 0", "rpc.idle_s"),
         ("listen = \"127.0.0.1:8646\"", "listen = 8646", "listen"),
         ("[mempool]", "[mempol]", "mempol"),
     ];

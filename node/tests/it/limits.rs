@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::subscriptions::{Local, entries};
+use crate::subscriptions::{Local, Raw, entries};
 
 /// How long a test waits for what must come, and a reader at a closed gate.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -221,4 +221,89 @@ async fn answer(socket: &mut TcpStream) -> Value {
     let mut body = vec![0; rest.split_once('\r').unwrap().0.parse().unwrap()];
     socket.read_exact(&mut body).await.unwrap();
     serde_json::from_slice(&body).unwrap()
+}
+
+/// Waits until the server has closed a socket.
+async fn closed(socket: &mut TcpStream) {
+    let ended = tokio::time::timeout(PATIENCE, socket.read(&mut [0; 1_024])).await;
+    let ended = ended.expect("the server closes it");
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+}
+
+/// Sockets count from when they are accepted. Those that ask nothing, or nothing whole, make room.
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_that_ask_nothing_are_counted_and_closed() {
+    let config = RpcConfig {
+        connections: 4,
+        ..RpcConfig::default()
+    };
+    let body = request("starling_status", json!([]));
+    let (head, _) = body.split_once("\r\n\r\n").unwrap();
+    let part = format!("{head}\r\n\r\n{{");
+    let open = async |local: &Local| {
+        let mut asked = socket(local.address, &body).await;
+        assert!(answer(&mut asked).await["result"].is_object());
+        let silent = socket(local.address, "").await;
+        let header = socket(local.address, "POST / HTTP/1.1\r\nhost").await;
+        [asked, silent, header, socket(local.address, &part).await]
+    };
+    let patient = RpcConfig {
+        idle_s: 600,
+        ..config.clone()
+    };
+    let (local, _) = gated(patient, 0).await;
+    let sockets = open(&local).await;
+    assert!(Raw::connect(local.address).await.is_none(), "all connections are taken");
+    drop(sockets);
+    until("there is room again", async || {
+        Raw::connect(local.address).await.is_some()
+    })
+    .await;
+
+    let (local, _) = gated(RpcConfig { idle_s: 1, ..config }, 0).await;
+    let mut sockets = open(&local).await;
+    // Something comes all the time, and nothing whole.
+    let (mut reading, mut writing) = sockets[2].split();
+    let drip = async {
+        while writing.write_all(b": x\r\nhost").await.is_ok() {
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, async {
+        tokio::join!(drip, async {
+            while reading.read(&mut [0; 1_024]).await.is_ok_and(|read| read > 0) {}
+        })
+    });
+    ended.await.expect("the server closes it");
+    for at in [0, 1, 3] {
+        closed(&mut sockets[at]).await;
+    }
+    until("there is room again", async || {
+        Raw::connect(local.address).await.is_some()
+    })
+    .await;
+}
+
+/// Neither who waits for an answer nor a websocket that waits for messages asks nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_something_is_not_cut_off() {
+    let config = RpcConfig {
+        idle_s: 1,
+        ..RpcConfig::default()
+    };
+    let (local, gate) = gated(config, 0).await;
+    let mut subscriber = Raw::connect(local.address).await.unwrap();
+    subscriber.send(1, "starling_subscribeBatches", json!([])).await;
+    assert!(subscriber.read().await.is_some());
+    gate.see(|seen| seen.closed = true);
+    let mut waiting = socket(local.address, &request("starling_batch", json!([1]))).await;
+    until("it reads", async || gate.see(|seen| seen.readers == 1)).await;
+    // Twice the limit later than both of them.
+    for _ in 0..2 {
+        closed(&mut socket(local.address, "").await).await;
+    }
+    gate.open();
+    assert_eq!(answer(&mut waiting).await["result"]["number"], 1);
+    local.tell(7);
+    assert_eq!(subscriber.read().await.unwrap()["params"]["result"]["number"], 7);
 }

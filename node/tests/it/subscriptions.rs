@@ -138,7 +138,7 @@ impl Local {
     }
 
     /// Tells of a batch that no journal has: only its number is looked at.
-    fn tell(&self, number: u64) {
+    pub(crate) fn tell(&self, number: u64) {
         self.feed.tell(BatchChange {
             number,
             standing: Standing::Sealed,
@@ -234,17 +234,17 @@ async fn every_stage_is_told_forward_and_backward() {
 // ================================================================================================================
 
 /// A websocket by hand, with a small buffer that only this reads.
-struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     /// `None` if the server wants no websocket.
-    async fn connect(to: SocketAddr) -> Option<Self> {
+    pub(crate) async fn connect(to: SocketAddr) -> Option<Self> {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
         let mut stream = socket.connect(to).await.unwrap();
         let request = "GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
                        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             answer.push(stream.read_u8().await.ok()?);
@@ -252,7 +252,7 @@ impl Raw {
         answer.starts_with(b"HTTP/1.1 101").then_some(Self(stream))
     }
 
-    async fn send(&mut self, id: u64, method: &str, params: Value) {
+    pub(crate) async fn send(&mut self, id: u64, method: &str, params: Value) {
         let text = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string();
         let length = u16::try_from(text.len()).unwrap();
         let mut frame = vec![0x81, 0xfe];
@@ -264,7 +264,7 @@ impl Raw {
     }
 
     /// The next message; `None` when the connection is closed.
-    async fn read(&mut self) -> Option<Value> {
+    pub(crate) async fn read(&mut self) -> Option<Value> {
         let kind = self.0.read_u8().await.ok()?;
         let length = match self.0.read_u8().await.ok()? {
             126 => self.0.read_u16().await.ok()?.into(),
