@@ -242,13 +242,14 @@ const WORD_GAS: u64 = 8 * 16;
 /// The proofs that end at batch `from` or later. One is in memory at a time: each has more than 100 KB, of which an answer needs the
 /// length. A proof covers 256 batches at most (`Rollup.MAX_UNPROVEN`), so that an answer reads 25,600 of them in the worst case.
 fn proofs(journal: &Journal, status: &Status, from: u64) -> Result<Vec<ProofInfo>, JournalError> {
-    let (mut found, mut next) = (Vec::new(), Some(from));
-    while let Some(from) = next.filter(|_| found.len() < PROOFS) {
-        let Some(proof) = journal.proofs(from, 1)?.pop() else {
-            break;
+    let mut found: Vec<ProofInfo> = Vec::new();
+    while found.len() < PROOFS {
+        let next = match found.last() {
+            Some(before) => journal.proof_after(before.first, before.last)?,
+            None => journal.proofs(from, 1)?.pop(),
         };
+        let Some(proof) = next else { break };
         let (first, last) = (proof.first, proof.last);
-        next = last.checked_add(1);
         let mut operations = 0;
         for number in first..=last {
             operations += journal.sealed(number)?.map_or(0, |sealed| sealed.operations());
