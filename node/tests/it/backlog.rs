@@ -21,7 +21,7 @@ async fn what_is_due_is_served_whatever_waits_for_provers() {
     // No batch is old, and no slot over, before the test is: what is due is committed in the slot in which it was built.
     let patient = Parameters::patient();
     let mut staking = patient.staking;
-    (staking.slot, staking.slots) = (256, 16);
+    (staking.slot, staking.slots, staking.silence) = (256, 16, 600);
     let cluster = Cluster::new(1, &Parameters { staking, ..patient }).await;
     History::begin(&cluster, "operator").await.end().await;
     let [prover, age] = PROVES_NOTHING;

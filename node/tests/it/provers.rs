@@ -321,6 +321,7 @@ async fn a_run_that_cannot_be_proven_ends_nobody() {
     prover.commit(1).await;
     assert!(prover.try_to_prove().await.unwrap());
     assert_eq!(prover.progress().await.proven, 2);
+    prover.spoil(4).await;
     for last in [4, 3] {
         let error = prover.try_to_prove().await.unwrap_err();
         assert!(
