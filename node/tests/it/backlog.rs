@@ -18,6 +18,12 @@ use crate::sync::PROVES_NOTHING;
 /// Who leaves an entry of the queue alone until its slot is over is slashed for it, however much waits for provers.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_is_served_whatever_waits_for_provers() {
+    served_at_once(2).await;
+    served_at_once(64).await;
+}
+
+/// Three entries become due that a leader serves whose batches are sealed at so many operations.
+async fn served_at_once(operations: usize) {
     // No batch is old, and no slot over, before the test is: what is due is committed in the slot in which it was built.
     let patient = Parameters::patient();
     let mut staking = patient.staking;
@@ -25,17 +31,18 @@ async fn what_is_due_is_served_whatever_waits_for_provers() {
     let cluster = Cluster::new(1, &Parameters { staking, ..patient }).await;
     History::begin(&cluster, "operator").await.end().await;
     let [prover, age] = PROVES_NOTHING;
+    let likes = format!("operations = {operations}");
     let instead = [
         prover,
         (age.0, "age_ms = 3600000\nbacklog = 1"),
-        ("operations = 64", "operations = 2"),
+        ("operations = 64", likes.as_str()),
     ];
     let operator = cluster.node_with("operator", "operator", Some(0), &[], &instead);
     let paid = cluster.transfer(&operator, 1, 2, 7).await;
     let contract = cluster.contract();
     let constants = contract.constants().await.unwrap();
     let before = contract.batch(1).await.unwrap().queue_end;
-    // More than the operator likes to have in a batch, and no more than L1 wants.
+    // No more than L1 wants, and more or less than the operator likes to have in a batch.
     for _ in 0..3 {
         contract
             .deposit(&cluster.address(1), DEPOSIT, constants.queue_fee)

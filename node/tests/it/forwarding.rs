@@ -162,6 +162,7 @@ async fn a_block_is_passed_on_when_it_was_executed() {
     let (entries, transactions) = (false_body(&blocks[0], 1, false), false_body(&blocks[1], 0, true));
     between.send(transactions.clone()).await;
     between.send(entries.clone()).await;
+    between.judged().await;
     between.send(blocks[1].clone()).await;
     between.judged().await;
     let waits = [&transactions, &entries, &blocks[1]];
