@@ -275,7 +275,7 @@ fn frames() -> Written {
         ("ask-blocks", Request::BlocksByRange { first: 7, count: 64 }),
         ("ask-too-much", Request::BlocksByRange { first: 7, count: 65 }),
         ("ask-batch", Request::Batch { number: 7 }),
-        ("ask-proof", Request::Proof { last: 7 }),
+        ("ask-proof", Request::Proof { first: 3, last: 7 }),
         ("ask-account", Request::Account { index: 7, at }),
         ("ask-operation", Request::Operation { batch: 7, position: 1 }),
     ];

@@ -159,7 +159,8 @@ async fn a_block_is_passed_on_when_it_was_executed() {
         })
         .collect();
     // Somebody else was faster, with other bodies under the builder's headers.
-    let (entries, transactions) = (false_body(&blocks[0], 1, false), false_body(&blocks[1], 0, true));
+    let entries = false_body(&blocks[0], |block| block.opening.as_mut().unwrap().entries += 1);
+    let transactions = false_body(&blocks[1], |block| block.transactions = vec![between.transfer(2, 0, 9)]);
     between.send(transactions.clone()).await;
     between.send(entries.clone()).await;
     between.judged().await;
@@ -178,15 +179,12 @@ async fn a_block_is_passed_on_when_it_was_executed() {
     assert!(![&transactions, &entries].iter().any(|block| between.hears.heard(block)));
 }
 
-/// Another body under the header of a block: more entries of the queue, or no transactions.
-fn false_body(message: &Message, entries: u16, empty: bool) -> Message {
+/// Another body under the header of a block.
+fn false_body(message: &Message, change: impl FnOnce(&mut Block)) -> Message {
     let Message::Block(bytes) = message else {
         unreachable!("it is a block");
     };
     let mut block = Block::from_bytes(bytes).unwrap();
-    block.opening.as_mut().unwrap().entries += entries;
-    if empty {
-        block.transactions.clear();
-    }
+    change(&mut block);
     Message::Block(block.to_bytes())
 }

@@ -36,6 +36,8 @@ impl Stranger {
             ..Config::default()
         };
         config.discovery.enabled = false;
+        // Nodes dial it; of other strangers it knows nothing.
+        (config.discovery.outbound_target, config.connections.outbound) = (0, 0);
         config.discovery.private = true;
         config.connections.refresh_ms = 1_000;
         // It does not give up on a question of its own accord either.
