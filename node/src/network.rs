@@ -39,10 +39,13 @@ use crate::serve::{points, proof_of};
 /// Waits before each try to get a proof that was announced.
 const PROOF_PAUSES: [Duration; 4] = [
     Duration::ZERO,
-    Duration::from_secs(1),
-    Duration::from_secs(2),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
     Duration::from_secs(4),
 ];
+
+/// How long after a run was settled anybody is asked for its proof, if it has not come with its announcement.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// Proofs that are kept of runs which end with one batch. Whoever wants others not to keep the one that L1 takes has to make so many
 /// before it.
@@ -135,6 +138,8 @@ struct Shared {
     answers: Arc<dyn Answers>,
     early: Arc<tokio::sync::Mutex<Early>>,
     unplaced: Arc<tokio::sync::Mutex<Unplaced>>,
+    /// Peers that are being asked for blocks.
+    catching_up: Arc<tokio::sync::Mutex<BTreeSet<PeerId>>>,
     checks: Arc<Semaphore>,
     /// One block after the other: their order is the chain's.
     blocks: Arc<tokio::sync::Mutex<()>>,
@@ -200,12 +205,14 @@ impl Early {
         gone
     }
 
-    fn get(&self, from: u32, nonce: u32) -> Option<SignedTransaction> {
-        self.waiting.get(&(from, nonce)).map(|ahead| ahead.signed.clone())
+    /// Takes one out; only one taker gets it.
+    fn take(&mut self, from: u32, nonce: u32) -> Option<Ahead> {
+        self.waiting.remove(&(from, nonce))
     }
 
-    fn remove(&mut self, from: u32, nonce: u32) -> Option<MessageId> {
-        self.waiting.remove(&(from, nonce)).map(|ahead| ahead.message)
+    /// It waits on, for as long as it would have.
+    fn put_back(&mut self, from: u32, nonce: u32, ahead: Ahead) {
+        self.waiting.entry((from, nonce)).or_insert(ahead);
     }
 
     fn senders(&self) -> BTreeSet<u32> {
@@ -270,6 +277,7 @@ pub async fn run(parts: Parts) {
         answers,
         early: Arc::default(),
         unplaced: Arc::default(),
+        catching_up: Arc::default(),
         checks: Arc::new(Semaphore::new(CHECKS)),
         blocks: Arc::default(),
     };
@@ -279,6 +287,7 @@ pub async fn run(parts: Parts) {
     early.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heads = interval(Duration::from_secs(1));
     heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut proven = 0;
     loop {
         tokio::select! {
             event = events.next() => match event {
@@ -289,6 +298,12 @@ pub async fn run(parts: Parts) {
             _ = heads.tick() => {
                 let status = status.borrow_and_update().clone();
                 shared.tell_heads(&status).await;
+                let before = std::mem::replace(&mut proven, status.proven);
+                // Of two runs between two looks neither is known; what was settled before the start is as it is.
+                if before != 0 && before < proven {
+                    let shared = shared.clone();
+                    tokio::spawn(async move { shared.fill_in(before + 1, proven).await });
+                }
             }
             _ = early.tick() => shared.follow_blocks().await,
             _ = again.tick() => {
@@ -410,13 +425,16 @@ impl Shared {
     /// Takes a sender's transactions that waited for this nonce.
     async fn follow_up(&self, from: u32, mut next: Option<u32>) {
         while let Some(nonce) = next {
-            let Some(signed) = self.early.lock().await.get(from, nonce) else {
+            let Some(ahead) = self.early.lock().await.take(from, nonce) else {
                 return;
             };
-            let heard = self.sequencer.lock().await.hear(signed);
+            let message = ahead.message;
+            let heard = self.sequencer.lock().await.hear(ahead.signed.clone());
             let verdict = match heard {
-                // It waits on.
-                Err(SubmitError::Pool(PoolError::TooMany { .. })) => return,
+                Err(SubmitError::Pool(PoolError::TooMany { .. })) => {
+                    self.early.lock().await.put_back(from, nonce, ahead);
+                    return;
+                }
                 Ok(_) => {
                     next = nonce.checked_add(1);
                     Verdict::Accept
@@ -426,10 +444,7 @@ impl Shared {
                     Verdict::Ignore
                 }
             };
-            let message = self.early.lock().await.remove(from, nonce);
-            if let Some(message) = message {
-                self.report(message, verdict).await;
-            }
+            self.report(message, verdict).await;
         }
     }
 
@@ -530,6 +545,14 @@ impl Shared {
             if sequencer.knows_block(&block) {
                 return Ok(Received::Known);
             }
+            // It came in an answer before, and its message's verdict comes when it is applied.
+            if sequencer.holds_block(&block.digest()) {
+                return Ok(Received::Early);
+            }
+            // Signatures take long: nobody has them checked for nothing.
+            if sequencer.is_crowded(&block) {
+                return Ok(Received::Crowded);
+            }
             let all = block.transactions.iter();
             all.filter(|signed| !sequencer.has_verified(signed)).cloned().collect()
         };
@@ -564,6 +587,15 @@ impl Shared {
 
     /// Asks a peer for the blocks behind the end of our chain.
     async fn catch_up(&self, peer: PeerId) {
+        // Who is being asked need not be asked again.
+        if !self.catching_up.lock().await.insert(peer) {
+            return;
+        }
+        self.ask_for_blocks(peer).await;
+        self.catching_up.lock().await.remove(&peer);
+    }
+
+    async fn ask_for_blocks(&self, peer: PeerId) {
         let first = match self.sequencer.lock().await.tip_position() {
             Some((position, _)) => position + 1,
             None => MAX_INDEX,
@@ -594,10 +626,11 @@ impl Shared {
                     return;
                 }
                 if let Some(evidence) = self.look_for_equivocation(&block, signer).await {
+                    // Taken all the same, if it stands behind the end of the chain: the other one may be one that nobody can apply.
                     self.accuse(evidence).await;
-                    return;
                 }
                 match self.take_block(block).await {
+                    Ok(Received::Crowded) => return,
                     Ok(_) => {}
                     Err(ReceiveError::Fault(_)) => {
                         let _ = self.handle.note(peer, Offence::Malformed).await;
@@ -650,7 +683,8 @@ impl Shared {
                 let shared = self.clone();
                 // It goes on when it is kept: whoever hears of it asks here, and of a proof that nobody has nobody hears.
                 tokio::spawn(async move {
-                    if shared.fetch_proof(from, notice).await {
+                    let (first, last) = (notice.first, notice.last);
+                    if shared.fetch_proof(Some(from), first, last).await {
                         shared.report(id, Verdict::Accept).await;
                     }
                 });
@@ -659,14 +693,27 @@ impl Shared {
         }
     }
 
-    /// Keeps a proof that a peer has, once it is verified: light nodes may ask for it, and provers have less to do. Whether it is kept.
-    async fn fetch_proof(&self, peer: PeerId, notice: ProofNotice) -> bool {
+    /// L1 has settled a run. Light nodes need its proof, which may not have come: then anybody is asked for it.
+    async fn fill_in(&self, first: u64, last: u64) {
+        sleep(SETTLED).await;
+        if !self.journal.has_proof(first, last).unwrap_or(true) {
+            self.fetch_proof(None, first, last).await;
+        }
+    }
+
+    /// Keeps a proof that a peer has, or any peer, once it is verified: light nodes may ask for it, and provers have less to do. Whether
+    /// it is kept.
+    async fn fetch_proof(&self, peer: Option<PeerId>, first: u64, last: u64) -> bool {
         let mut body = None;
         for pause in PROOF_PAUSES {
             sleep(pause).await;
-            // Who passes a notice on may be fetching the proof itself.
-            let (first, last) = (notice.first, notice.last);
-            if let Ok(Response::Found(found)) = self.handle.request(peer, Request::Proof { first, last }).await {
+            // Who passes a notice on may be busy.
+            let request = Request::Proof { first, last };
+            let answer = match peer {
+                Some(peer) => self.handle.request(peer, request).await,
+                None => self.handle.request_any(request).await.map(|(_, answer)| answer),
+            };
+            if let Ok(Response::Found(found)) = answer {
                 body = Some(found);
                 break;
             }
@@ -674,11 +721,11 @@ impl Shared {
         let Some(body) = body else { return false };
         let (journal, rollup) = (self.journal.clone(), self.rollup);
         let verified = tokio::task::spawn_blocking(move || {
-            let (before, after) = points(&journal, notice.first, notice.last).ok()??;
+            let (before, after) = points(&journal, first, last).ok()??;
             let (answer, rows) = proof_of(&body, &rollup, kernel::program().hash(), before, after)?;
             let proof = StoredProof {
-                first: notice.first,
-                last: notice.last,
+                first,
+                last,
                 root: after.root,
                 payee: answer.payee,
                 rows,
@@ -693,14 +740,15 @@ impl Shared {
         };
         // Batches are taken back, and own proofs kept, under the same lock.
         let mut sequencer = self.sequencer.lock().await;
-        let now = points(&self.journal, notice.first, notice.last).ok().flatten();
-        let known = self.journal.has_proof(notice.first, notice.last).unwrap_or(true);
-        let full = self.journal.proofs_to(notice.last).is_ok_and(|count| count >= RUNS);
+        let now = points(&self.journal, first, last).ok().flatten();
+        let known = self.journal.has_proof(first, last).unwrap_or(true);
+        // There is room for the one that L1 has taken.
+        let full = peer.is_some() && self.journal.proofs_to(last).is_ok_and(|count| count >= RUNS);
         if now != Some(verified_at) || known || full || self.journal.keep_proof(&proof).is_err() {
             return known;
         }
-        sequencer.note_proven_ahead(notice.first..=notice.last);
-        debug!(first = notice.first, last = notice.last, %peer, "a proof is kept");
+        sequencer.note_proven_ahead(first..=last);
+        debug!(first, last, ?peer, "a proof is kept");
         true
     }
 

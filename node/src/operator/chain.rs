@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::journal::{Body, JournalError, Sealed, undo_of};
 use super::proving::MAX_OPERATIONS;
 use super::sequencer::{Held, Sequencer, SequencerError, now};
-use crate::block::Block;
+use crate::block::{Block, Opening};
 
 /// Blocks that wait until the chain comes to them.
 const HELD: usize = 256;
@@ -336,14 +336,40 @@ impl Sequencer {
         state
     }
 
-    /// Whether the chain has a block's header, or exactly this block waits to be applied.
+    /// Whether the chain has a block's header.
     pub fn knows_block(&self, block: &Block) -> bool {
         let hash = block.header().hash();
-        if hash == self.head || self.cuts.iter().any(|cut| cut.header.hash() == hash) {
-            return true;
-        }
-        let digest = block.digest();
-        self.held.iter().any(|held| held.digest == digest)
+        hash == self.head || self.cuts.iter().any(|cut| cut.header.hash() == hash)
+    }
+
+    /// Whether exactly this block waits to be applied.
+    pub fn holds_block(&self, digest: &[u8; 32]) -> bool {
+        self.held.iter().any(|held| held.digest == *digest)
+    }
+
+    /// Whether a block would have to wait, and there is no room for it: then nothing in it need be looked at.
+    pub fn is_crowded(&self, block: &Block) -> bool {
+        let header = block.header();
+        let closes = header.index == 0 && !self.cuts.is_empty();
+        let first = self.queue_end as usize + if closes { self.open.batch().entries.len() } else { 0 };
+        let sees_entries = |opening: &Opening| self.known.len() >= first + usize::from(opening.entries);
+        let waits = header.parent != self.tip() || !block.opening.as_ref().is_none_or(sees_entries);
+        waits && !self.has_room(block)
+    }
+
+    fn has_room(&self, block: &Block) -> bool {
+        let (hash, slot) = (block.header().hash(), block.header().slot);
+        let oldest = self.oldest_held();
+        let held = || self.held.iter().map(|held| held.block.header());
+        let live = || held().filter(|header| header.slot >= oldest);
+        slot >= oldest
+            && live().count() < HELD
+            && live().filter(|header| header.slot == slot).count() < HELD_OF_SLOT
+            && live().filter(|header| header.hash() == hash).count() < BODIES
+    }
+
+    fn oldest_held(&self) -> u64 {
+        self.turn.slot.saturating_sub(HELD_SLOTS)
     }
 
     /// The digests of blocks that have waited and were applied since this was last asked.
@@ -381,17 +407,12 @@ impl Sequencer {
 
     /// Whether it waits now.
     fn hold(&mut self, new: Held) -> bool {
-        let (hash, slot) = (new.block.header().hash(), new.block.header().slot);
-        let oldest = self.turn.slot.saturating_sub(HELD_SLOTS);
+        let oldest = self.oldest_held();
         self.held.retain(|held| held.block.header().slot >= oldest);
-        if self.held.iter().any(|held| held.digest == new.digest) {
+        if self.holds_block(&new.digest) {
             return true;
         }
-        let count = |of: &dyn Fn(&Block) -> bool| self.held.iter().filter(|held| of(&held.block)).count();
-        let room = slot >= oldest
-            && self.held.len() < HELD
-            && count(&|block| block.header().slot == slot) < HELD_OF_SLOT
-            && count(&|block| block.header().hash() == hash) < BODIES;
+        let room = self.has_room(&new.block);
         if room {
             self.held.push(new);
         }
@@ -519,8 +540,9 @@ impl Sequencer {
             Err(error) => {
                 self.open = before;
                 match error {
-                    // The entries that it was built with may be others than those that this node sees now.
-                    ReceiveError::Fault(_) if entries => Ok(Received::Early),
+                    // The entries that it was built with may be others than those that this node sees now. That is believed of so many
+                    // bodies, and not of any number that somebody makes up.
+                    ReceiveError::Fault(_) if entries && self.has_room(block) => Ok(Received::Early),
                     error => Err(error),
                 }
             }

@@ -158,12 +158,15 @@ impl Sequencer {
         self.proven_ahead.retain(|number| *number > proven);
         if self.reached.is_none() && unverified.is_some() {
             // Proofs that were made or fetched before a restart.
-            for proof in self.journal.proofs(proven + 1, usize::MAX)? {
-                let sealed = self.journal.sealed(proof.last)?;
+            let (journal, mut found) = (self.journal.clone(), Vec::new());
+            journal.each_proof(proven + 1, |proof| {
+                let sealed = journal.sealed(proof.last)?;
                 if proof.first > proven && sealed.is_some_and(|sealed| sealed.root == proof.root) {
-                    self.note_proven_ahead(proof.first..=proof.last);
+                    found.extend(proof.first..=proof.last);
                 }
-            }
+                Ok(())
+            })?;
+            self.note_proven_ahead(found);
         }
         let now = Reached::new(committed, proven, unverified);
         // At the first look nothing has changed: it is only learnt.

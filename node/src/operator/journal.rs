@@ -618,6 +618,24 @@ impl Journal {
         self.read_proofs(&scan)
     }
 
+    /// Each proof that ends at batch `number` or later, in the order of [Journal::proofs]; one is in memory at a time.
+    ///
+    /// # Errors
+    /// When the store fails, a record is damaged, or `each` fails.
+    pub fn each_proof(
+        &self,
+        number: u64,
+        mut each: impl FnMut(StoredProof) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut next = self.proofs(number, 1)?.pop();
+        while let Some(proof) = next.take() {
+            let (first, last) = (proof.first, proof.last);
+            each(proof)?;
+            next = self.proof_after(first, last)?;
+        }
+        Ok(())
+    }
+
     /// The proof behind that of the run from `first` to `last`, in the order of [Journal::proofs].
     ///
     /// # Errors

@@ -285,16 +285,16 @@ impl Prover {
     /// The batches behind `proven` that proofs of this prover's cover.
     async fn kept_ahead(&mut self, proven: u64) -> Result<BTreeSet<u64>, SettleError> {
         if self.ahead.is_none() {
-            let mine = self.journal.proofs(proven + 1, usize::MAX)?.into_iter();
-            let mine = mine.filter(|proof| proof.payee == self.l1.sender());
-            let mut ahead = BTreeMap::new();
-            for proof in mine {
-                if let Some(sealed) = self.journal.sealed(proof.last)?
+            let (me, mut ahead) = (self.l1.sender(), BTreeMap::new());
+            self.journal.each_proof(proven + 1, |proof| {
+                if proof.payee == me
+                    && let Some(sealed) = self.journal.sealed(proof.last)?
                     && sealed.root == proof.root
                 {
                     ahead.insert(proof.last, (proof.first, sealed.digest, sealed.sealed_at));
                 }
-            }
+                Ok(())
+            })?;
             self.ahead = Some(ahead);
         }
         let journal = self.journal.clone();
@@ -376,10 +376,12 @@ impl Prover {
 
     /// A proof in the journal that starts at `first`, ends at most at `last`, pays this prover, and is of the batches as they are now.
     fn stored_proof(&self, first: u64, last: u64) -> Result<Option<StoredProof>, SettleError> {
-        for proof in self.journal.proofs(first, usize::MAX)?.into_iter().rev() {
-            let fits = proof.first == first && proof.last <= last && proof.payee == self.l1.sender();
-            let sealed = self.journal.sealed(proof.last)?;
-            if fits && sealed.is_some_and(|sealed| sealed.root == proof.root) {
+        for end in (first..=last).rev() {
+            let Some(proof) = self.journal.proof(first, end)? else {
+                continue;
+            };
+            let sealed = self.journal.sealed(end)?;
+            if proof.payee == self.l1.sender() && sealed.is_some_and(|sealed| sealed.root == proof.root) {
                 return Ok(Some(proof));
             }
         }

@@ -277,15 +277,36 @@ fn a_block_that_can_never_be_applied_keeps_nobody_from_building() {
     let mut beyond = signed(&blocks[2], |header| {
         (header.batch, header.index, header.parent) = (2, 0, blocks[2].header().hash());
     });
-    beyond.opening = Some(Opening {
-        entries: u16::MAX,
-        fee_account: 0,
-    });
+    let opening = |entries| {
+        Some(Opening {
+            entries,
+            fee_account: 0,
+        })
+    };
+    beyond.opening = opening(u16::MAX);
+    let refused = next.receive(&beyond);
+    assert!(
+        matches!(refused, Err(ReceiveError::Fault(BlockFault::TooLong { .. }))),
+        "{refused:?}"
+    );
+    beyond.opening = opening(500);
     assert_eq!(next.receive(&beyond).unwrap(), Received::Early);
     next.submit(pay(3, 0, 4, 7));
     assert_eq!(next.build(6).len(), 0, "it may come true in a moment");
     std::thread::sleep(Duration::from_millis(2_100));
     next.look();
+    // The next one that may come true is not waited for anew.
+    let mut anew = signed(&beyond, |header| header.state = [7; 32]);
+    assert_eq!(next.receive(&anew).unwrap(), Received::Early);
+    // Of bodies under one header some wait, and no more are looked at.
+    for entries in 501..504 {
+        anew.opening = opening(entries);
+        assert!(!next.sequencer.is_crowded(&anew));
+        assert_eq!(next.receive(&anew).unwrap(), Received::Early);
+    }
+    anew.opening = opening(504);
+    assert!(next.sequencer.is_crowded(&anew));
+    assert_eq!(next.receive(&anew).unwrap(), Received::Crowded);
     let more = next.build(6);
     assert_eq!((more.len(), more[0].header().batch, more[0].header().index), (1, 2, 0));
     liar.take(&more);
@@ -298,10 +319,20 @@ fn a_block_that_can_never_be_applied_keeps_nobody_from_building() {
     });
     let third = signed(&beyond, |header| (header.slot, header.parent) = (10, [8; 32]));
     assert_eq!(next.receive(&third).unwrap(), Received::Elsewhere);
-    assert!(!next.sequencer.knows_block(&beyond) && !next.sequencer.knows_block(&again));
-    assert!(next.sequencer.knows_block(&third));
-    assert_eq!(next.receive(&again).unwrap(), Received::Elsewhere);
-    assert!(!next.sequencer.knows_block(&again), "it is of a slot that is long over");
+    let waits = |next: &Node, block: &Block| next.sequencer.holds_block(&block.digest());
+    assert!(!waits(&next, &beyond) && !waits(&next, &again));
+    assert!(waits(&next, &third));
+    assert_eq!(next.receive(&again).unwrap(), Received::Crowded);
+    assert!(!waits(&next, &again), "it is of a slot that is long over");
+    // One slot's blocks leave room for others'.
+    let of = |slot: u64, place: u8| {
+        signed(&beyond, |header| {
+            (header.slot, header.parent) = (slot, [place; 32]);
+        })
+    };
+    let held = (10..100).filter(|place| next.receive(&of(11, *place)).unwrap() == Received::Elsewhere);
+    assert_eq!(held.count(), 40);
+    assert_eq!(next.receive(&of(10, 1)).unwrap(), Received::Elsewhere);
 }
 
 /// L1 has replaced the entries of an operator's own open blocks while it was away: it builds on without them.

@@ -254,12 +254,15 @@ fn proofs_and_places_survive_a_restart() {
             assert!(!journal.has_proof(first, last).unwrap());
         }
         assert_eq!([1, 2, 3].map(|last| journal.proofs_to(last).unwrap()), [1, 2, 0]);
-        let (mut all, mut at) = (Vec::new(), (0, 0));
-        while let Some(proof) = journal.proof_after(at.0, at.1).unwrap() {
-            at = (proof.first, proof.last);
-            all.push(proof);
+        for from in 0..4 {
+            let mut all = Vec::new();
+            let each = |proof| {
+                all.push(proof);
+                Ok(())
+            };
+            journal.each_proof(from, each).unwrap();
+            assert_eq!(all, journal.proofs(from, usize::MAX).unwrap());
         }
-        assert_eq!(all, kept);
         for (signed, place) in sealed[1].transactions().iter().zip(0..) {
             let id = journal.id(signed);
             assert_eq!(journal.place(&id).unwrap(), Some((2, place)));
