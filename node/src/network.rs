@@ -5,10 +5,10 @@
 //! honest node sends it, and ignored otherwise. Nothing is passed on before it was executed: a transaction that came before the one its
 //! nonce needs, and a block that came before its parent, get their verdict when those are here, or none in time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use starling_p2p::conduct::Offence;
@@ -35,6 +35,9 @@ use crate::operator::sequencer::{Sequencer, SharedSequencer, SubmitError};
 use crate::operator::settler::Status;
 use crate::operator::turns::{SharedTurns, lock};
 use crate::serve::{points, proof_of};
+use waiting::{Early, Unplaced};
+
+mod waiting;
 
 /// Waits before each try to get a proof that was announced.
 const PROOF_PAUSES: [Duration; 4] = [
@@ -54,19 +57,10 @@ const RUNS: usize = 16;
 /// Signature checks at once: as many as there are cores is enough, and a few wait in line.
 const CHECKS: usize = 4;
 
-/// Transactions that came before the one that their sender's nonce needs, or before a block that makes room for them.
-const EARLY: usize = 1_024;
-
-/// How far ahead of its sender's nonce one of those may be. Without a bound one account could take all places.
+/// How far ahead of its sender's nonce a transaction may be that waits for it. Without a bound one account could take all places.
 const EARLY_AHEAD: u32 = 64;
 
-/// How long those wait.
-const EARLY_TIME: Duration = Duration::from_secs(10);
-
-/// Blocks that wait for their verdicts.
-const UNPLACED: usize = 256;
-
-/// Time between two looks at them: blocks come and go meanwhile.
+/// Time between two looks at what waits: blocks come and go meanwhile.
 const EARLY_LOOK: Duration = Duration::from_millis(200);
 
 /// Time between two rounds in which accepted transactions that no block has are passed on again.
@@ -143,100 +137,6 @@ struct Shared {
     checks: Arc<Semaphore>,
     /// One block after the other: their order is the chain's.
     blocks: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// A verified transaction that waits for its nonce.
-struct Ahead {
-    signed: SignedTransaction,
-    /// The message that brought it, whose verdict waits too.
-    message: MessageId,
-    at: Instant,
-}
-
-/// Verified transactions whose sender's nonce has not come so far, or that has as many in the pool as it may: who passed them on is a
-/// block ahead of this node. They are passed on when their turn comes: of those that never have one, nobody ever pays.
-#[derive(Default)]
-struct Early {
-    /// By sender and nonce.
-    waiting: BTreeMap<(u32, u32), Ahead>,
-    order: VecDeque<(Instant, (u32, u32))>,
-}
-
-impl Early {
-    /// Forgets what has waited for too long, and until there is `room`; gives the messages that had to make it.
-    fn tidy(&mut self, room: usize) -> Vec<MessageId> {
-        let mut gone = Vec::new();
-        let old = |at: &Instant| at.elapsed() > EARLY_TIME;
-        while self
-            .order
-            .front()
-            .is_some_and(|(at, _)| old(at) || self.order.len() + room > EARLY)
-        {
-            if let Some((at, key)) = self.order.pop_front()
-                // Another may have come with the same nonce since.
-                && self.waiting.get(&key).is_some_and(|ahead| ahead.at == at)
-                && let Some(ahead) = self.waiting.remove(&key)
-                && !old(&at)
-            {
-                gone.push(ahead.message);
-            }
-        }
-        gone
-    }
-
-    /// Whether a transaction with this nonce waits.
-    fn has(&self, from: u32, nonce: u32) -> bool {
-        let found = self.waiting.get(&(from, nonce));
-        found.is_some_and(|ahead| ahead.at.elapsed() <= EARLY_TIME)
-    }
-
-    /// Gwei that a sender's take together.
-    fn cost(&self, from: u32) -> u128 {
-        let its = self.waiting.range((from, 0)..=(from, u32::MAX));
-        its.map(|(_, ahead)| cost(&ahead.signed)).sum()
-    }
-
-    /// Gives the messages that had to make room.
-    fn push(&mut self, signed: SignedTransaction, message: MessageId) -> Vec<MessageId> {
-        let gone = self.tidy(1);
-        let (key, at) = ((signed.transaction.from, signed.transaction.nonce), Instant::now());
-        self.waiting.insert(key, Ahead { signed, message, at });
-        self.order.push_back((at, key));
-        gone
-    }
-
-    /// Takes one out; only one taker gets it.
-    fn take(&mut self, from: u32, nonce: u32) -> Option<Ahead> {
-        self.waiting.remove(&(from, nonce))
-    }
-
-    /// It waits on, for as long as it would have.
-    fn put_back(&mut self, from: u32, nonce: u32, ahead: Ahead) {
-        self.waiting.entry((from, nonce)).or_insert(ahead);
-    }
-
-    fn senders(&self) -> BTreeSet<u32> {
-        self.waiting.keys().map(|(from, _)| *from).collect()
-    }
-}
-
-/// The messages of blocks that wait for their parent or for entries of the queue, by the blocks' digests.
-#[derive(Default)]
-struct Unplaced {
-    waiting: BTreeMap<[u8; 32], (Instant, MessageId)>,
-}
-
-impl Unplaced {
-    fn push(&mut self, digest: [u8; 32], message: MessageId) {
-        self.waiting.retain(|_, (at, _)| at.elapsed() <= EARLY_TIME);
-        if self.waiting.len() < UNPLACED {
-            self.waiting.insert(digest, (Instant::now(), message));
-        }
-    }
-
-    fn remove(&mut self, digest: &[u8; 32]) -> Option<MessageId> {
-        self.waiting.remove(digest).map(|(_, message)| message)
-    }
 }
 
 /// Whether a nonce is not too far ahead of its sender's, and the sender has what those ahead of it `cost`.
